@@ -1,0 +1,54 @@
+# Two commands: `make book` builds the book, `make test` proves it. Both set up what they need first.
+#
+# Every path is relative, so that a folder with a space in its name works. The stamps record what
+# has been finished: an interrupted step leaves none and is done again.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+BOOK := _build/html
+SOURCES := _config.yml _toc.yml $(shell find book -type f -not -path '*/.ipynb_checkpoints/*' -not -path '*/__pycache__/*')
+NOTEBOOKS := $(wildcard book/*.ipynb)
+PORT ?= 8000
+
+.PHONY: help book serve test lint notebooks clean distclean
+
+help:  ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+
+$(VENV)/.installed: requirements.txt pyproject.toml .ci/install
+	@sh .ci/install
+
+_build/.finished: $(VENV)/.installed $(SOURCES)
+	@echo "Building the book ..."
+	@rm -rf _build
+	@"$(VENV)/bin/jupyter-book" build book --config _config.yml --toc "$$PWD/_toc.yml" --path-output . -W -n --keep-going --all -q >/dev/null
+	@touch $@
+
+book: _build/.finished  ## build the book into _build/html, executing nothing
+	@echo
+	@echo "The book: $$("$(PYTHON)" -c 'import pathlib; print(pathlib.Path("$(BOOK)/index.html").resolve().as_uri())')"
+	@echo "Open it as it is, or run \`make serve\` for the search as well."
+
+serve: _build/.finished  ## serve the built book on this machine (PORT=8000)
+	@echo "http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)"
+	@"$(PYTHON)" -m http.server $(PORT) --bind 127.0.0.1 --directory $(BOOK)
+
+lint: $(VENV)/.installed  ## check the style of the code, notebooks included
+	@"$(PYTHON)" -m ruff check .
+	@"$(PYTHON)" -m ruff format --check .
+
+test: lint _build/.finished  ## style, library, notebooks (executed twice), pages in a browser
+	@sh .ci/browser
+	@"$(PYTHON)" -m pytest
+
+notebooks: $(VENV)/.installed  ## execute the chapters again and keep their outputs
+	@"$(PYTHON)" .ci/execute_notebooks.py $(NOTEBOOKS)
+
+clean:  ## remove what was built
+	@rm -rf _build .pytest_cache .ruff_cache
+
+distclean: clean  ## remove what was installed, too
+	@rm -rf $(VENV)

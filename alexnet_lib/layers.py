@@ -1,0 +1,188 @@
+"""The two layers of AlexNet that Keras does not have, or has only slowly.
+
+Both are written on `keras.ops`, so they run on every Keras backend, in `tf.function`, under XLA and
+under both mixed-precision policies.
+"""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("alexnet_lib")
+class LocalResponseNormalization(keras.layers.Layer):
+    """Local response normalization across channels, section 3.3 of the paper:
+
+    b[c] = a[c] / (bias + alpha · Σ a[j]²) ** beta, the sum over the channels j from
+    c - depth_radius to c + depth_radius that exist.
+
+    `alpha` multiplies the plain sum of squares, as in the paper's formula and in
+    `tf.nn.local_response_normalization`. Caffe, PyTorch and ONNX divide it by the size of the
+    window, n = 2 · depth_radius + 1: their alpha=1e-4 is alpha=2e-5 here.
+
+    Args:
+        depth_radius: n // 2 of the paper, where n = 5. At least 0.
+        bias: the paper's k, above 0.
+        alpha: the paper's α, at least 0.
+        beta: the paper's β.
+        groups: the number of equal runs of channels that no sum crosses; 2 keeps the towers apart,
+            as in the source released for the paper.
+
+    Input and output: `(batch, height, width, channels)`, any float values. Where the layer computes
+    in half precision, the sum of squares is taken in float32, for float16 overflows at 256².
+
+    Raises:
+        ValueError: if an argument is out of its range, or the groups do not divide the channels.
+
+    >>> layer = LocalResponseNormalization(depth_radius=1, bias=1.0, alpha=1.0, beta=1.0)
+    >>> keras.ops.convert_to_numpy(layer([[[[1.0, 2.0, 0.0]]]])).round(3).tolist()
+    [[[[0.167, 0.333, 0.0]]]]
+    """
+
+    def __init__(self, depth_radius=2, bias=2.0, alpha=1e-4, beta=0.75, groups=1, **kwargs):
+        super().__init__(**kwargs)
+        if depth_radius < 0 or bias <= 0 or alpha < 0 or groups < 1:
+            raise ValueError(
+                "LocalResponseNormalization needs depth_radius ≥ 0, bias > 0, alpha ≥ 0 and "
+                f"groups ≥ 1; it was given depth_radius={depth_radius}, bias={bias}, "
+                f"alpha={alpha}, groups={groups}."
+            )
+        self.depth_radius = depth_radius
+        self.bias = bias
+        self.alpha = alpha
+        self.beta = beta
+        self.groups = groups
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        if channels % self.groups:
+            raise ValueError(
+                f"{self.name}: {self.groups} groups must divide the {channels} channels that enter."
+            )
+        super().build(input_shape)
+
+    def call(self, inputs):
+        # Which channels count for which is a band around the diagonal, so that the sums over all
+        # windows are one matrix product: fast forwards and backwards, on every device.
+        channels = inputs.shape[-1]
+        group = ops.arange(channels) // (channels // self.groups)
+        distance = ops.abs(ops.arange(channels)[:, None] - ops.arange(channels))
+        neighbours = (distance <= self.depth_radius) & (group[:, None] == group)
+        weights = self.alpha * ops.cast(neighbours, "float32")
+        activities = ops.cast(inputs, "float32")
+        sums = ops.matmul(ops.reshape(ops.square(activities), (-1, channels)), weights)
+        divisor = ops.reshape(self.bias + sums, ops.shape(inputs))
+        return ops.cast(activities * _negative_power(divisor, self.beta), inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return super().get_config() | {
+            "depth_radius": self.depth_radius,
+            "bias": self.bias,
+            "alpha": self.alpha,
+            "beta": self.beta,
+            "groups": self.groups,
+        }
+
+
+def _negative_power(positive, exponent):
+    """`positive ** -exponent`; the paper's 0.75 from square roots, much cheaper than a power."""
+    if exponent == 0.75:
+        root = ops.rsqrt(positive)
+        return root * ops.sqrt(root)
+    return ops.power(positive, -exponent)
+
+
+@keras.saving.register_keras_serializable("alexnet_lib")
+class GroupedConv2D(keras.layers.Conv2D):
+    """A convolution in groups: the g-th part of the filters sees the g-th part of the channels.
+
+    With two groups these are the paper's two GPUs, which hold half the kernels each (section 3.2).
+    The result and the weights are those of `keras.layers.Conv2D(..., groups=groups)`: a kernel of
+    shape `(rows, columns, input channels / groups, filters)` and a bias of shape `(filters,)`.
+    Here the groups are convolved one beside the other, as the two GPUs did. On a CPU that trains
+    several times faster than a grouped kernel.
+
+    Args:
+        filters: output channels, all groups together; a multiple of `groups`.
+        kernel_size: an integer, or `(rows, columns)`.
+        groups: how many; the input's channels must be a multiple, too.
+        **kwargs: as for `keras.layers.Conv2D`.
+
+    Input `(batch, height, width, channels)`; output `(batch, height, width, filters)`.
+
+    Raises:
+        ValueError: if the groups do not divide the filters, or the channels of the input.
+    """
+
+    def __init__(self, filters, kernel_size, groups=2, **kwargs):
+        super().__init__(filters, kernel_size, groups=groups, **kwargs)
+
+    def convolution_op(self, inputs, kernel):
+        return ops.concatenate(
+            [
+                super(GroupedConv2D, self).convolution_op(part, part_of_kernel)
+                for part, part_of_kernel in zip(
+                    ops.split(inputs, self.groups, axis=-1),
+                    ops.split(kernel, self.groups, axis=-1),
+                    strict=True,
+                )
+            ],
+            axis=-1,
+        )
+
+
+@keras.saving.register_keras_serializable("alexnet_lib")
+class MapResponseNormalization(keras.layers.Layer):
+    """Response normalization within each map, as the source released for the paper has it:
+
+    b[y, x] = a[y, x] / (bias + alpha · Σ a[y', x']²) ** beta, the sum over the `size` × `size`
+    square around (y, x) as far as it lies on the map. The paper does not mention it.
+
+    Args:
+        size: side of the square, odd.
+        bias: what is added to the sum, above 0.
+        alpha: multiplies the plain sum of squares, at least 0. The released source divides its
+            scale of 1e-3 by size² first; so does the default.
+        beta: the exponent.
+
+    Input and output: `(batch, height, width, channels)`, any float values. The sum of squares is
+    taken in float32, as in `LocalResponseNormalization`.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+    """
+
+    def __init__(self, size=5, bias=1.0, alpha=1e-3 / 25, beta=0.75, **kwargs):
+        super().__init__(**kwargs)
+        if size < 1 or size % 2 == 0 or bias <= 0 or alpha < 0:
+            raise ValueError(
+                "MapResponseNormalization needs an odd size ≥ 1, bias > 0 and alpha ≥ 0; it was "
+                f"given size={size}, bias={bias}, alpha={alpha}."
+            )
+        self.size = size
+        self.bias = bias
+        self.alpha = alpha
+        self.beta = beta
+
+    def call(self, inputs):
+        activities = ops.cast(inputs, "float32")
+        # An average over a square with zeros around the map, times its area, is the sum.
+        edge = (self.size // 2, self.size // 2)
+        squares = ops.pad(ops.square(activities), ((0, 0), edge, edge, (0, 0)))
+        means = ops.average_pool(squares, self.size, strides=1, padding="valid")
+        divisor = self.bias + self.alpha * self.size**2 * means
+        return ops.cast(activities * _negative_power(divisor, self.beta), inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return super().get_config() | {
+            "size": self.size,
+            "bias": self.bias,
+            "alpha": self.alpha,
+            "beta": self.beta,
+        }

@@ -1,0 +1,9 @@
+"""Explorers: small interactive figures that answer in a notebook and on the book's static pages.
+
+Each is one front-end module (`NAME.js`, in the anywidget format) beside one Python class
+(`NAME.py`), and computes in the browser whatever can be computed there.
+"""
+
+from .shape_calculator import ShapeCalculator
+
+__all__ = ["ShapeCalculator"]

@@ -1,0 +1,62 @@
+"""What all explorers share: where their front end lies, and how they are saved in a notebook."""
+
+import html
+import json
+from pathlib import Path
+
+import anywidget
+
+FOLDER = Path(__file__).parent
+
+
+class Explorer(anywidget.AnyWidget):
+    """A widget whose saved output is enough to bring it to life on a page without Python.
+
+    A subclass sits in `NAME.py` and says `class Name(Explorer, module="NAME")`; its front end is
+    `NAME.js` beside it, its look `explorer.css`, which all explorers share. It implements `still`
+    and `__repr__`.
+
+    Beside the live view, the output holds `text/html`: an element that names the module and carries
+    the state, around a picture of it. On the book's pages `book/_ext/explorers.py` mounts the
+    module there; without JavaScript, or where a notebook is only displayed, the picture is what
+    the reader sees. The output is the same on every run, so that it can be compared.
+    """
+
+    _css = FOLDER / "explorer.css"
+
+    # ipywidgets 7, which Colab has, shows widgets by this method and leaves out all but the view.
+    _ipython_display_ = None
+
+    def __init_subclass__(cls, module: str | None = None, **options):
+        if module:  # none where traitlets derives a class, to add a trait to an instance
+            cls._module = module
+            cls._esm = FOLDER / f"{module}.js"
+        super().__init_subclass__(**options)
+
+    def page_state(self) -> dict:
+        """The public traits, which are all that the front end reads."""
+        return {
+            name: getattr(self, name)
+            for name, trait in sorted(self.traits(sync=True).items())
+            if not name.startswith("_") and trait.this_class not in anywidget.AnyWidget.__mro__
+        }
+
+    def still(self) -> str:
+        """The current state as an SVG picture that says in words, too, what it shows."""
+        raise NotImplementedError
+
+    def page_html(self) -> str:
+        """The element that `book/_ext/host.js` mounts the front end in, around the picture."""
+        state = html.escape(json.dumps(self.page_state(), ensure_ascii=False))
+        return (
+            f'<div class="explorer" data-explorer="{self._module}" data-state="{state}">\n'
+            f"{self.still()}\n"
+            '<p class="explorer-note">This picture can be moved in the built book, with JavaScript,'
+            " and in a notebook once its cell has run.</p>\n</div>"
+        )
+
+    def _repr_mimebundle_(self, **options):
+        data, metadata = super()._repr_mimebundle_(**options)
+        data["text/plain"] = repr(self)
+        data["text/html"] = self.page_html()
+        return data, metadata

@@ -1,0 +1,144 @@
+"""Mathematics as MathML, made at build time, with a font of the book's own.
+
+Sphinx's renderers either fetch a script from another host or need a TeX installation. This one asks
+`math-core` to turn each formula into MathML Core, which current browsers draw themselves, which
+screen readers read, and which needs no script. The one thing browsers cannot be relied on to have
+is a mathematical font, so the pages bring the glyphs they use, cut from STIX Two Math.
+"""
+
+import importlib.util
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from docutils import nodes
+from fontTools import subset
+from math_core import LatexError, LatexToMathML
+from sphinx.util import logging
+from sphinx.util.math import get_node_equation_number
+
+logger = logging.getLogger(__name__)
+
+# `xml_namespace` stays off: HTML5 parsers need no namespace. Errors are one line, for the log.
+CONVERTER = LatexToMathML(fancy_error=False)
+
+# Sphinx numbers equations itself, so environments that would number them again become the
+# unnumbered ones of the same layout.
+LAYOUTS = {
+    "equation": "",
+    "align": "aligned",
+    "alignat": "alignedat",
+    "gather": "gathered",
+    "multline": "gathered",
+}
+ENVIRONMENT = re.compile(
+    r"\\(begin|end)\{(equation|align|alignat|gather|multline)\*?\}"
+)
+
+FONT_FILE = "math.woff"
+# Widgets set formulas in the browser; these are there whatever the chapters use.
+ALWAYS_IN_FONT = {
+    *range(0x20, 0x7F),
+    *range(0x3B1, 0x3CA),
+    0x00D7,
+    0x2212,
+    0x2211,
+    0x221A,
+    0x2264,
+}
+
+
+def _without_numbering(latex):
+    """Replace numbering environments, and give bare alignments an environment."""
+
+    def replace(match):
+        layout = LAYOUTS[match[2]]
+        return rf"\{match[1]}{{{layout}}}" if layout else ""
+
+    latex = ENVIRONMENT.sub(replace, latex).strip()
+    if r"\\" in latex and r"\begin" not in latex:
+        latex = rf"\begin{{aligned}}{latex}\end{{aligned}}"
+    return latex
+
+
+def _to_mathml(translator, node, display):
+    latex = node.astext()
+    try:
+        return CONVERTER.convert_with_local_state(
+            _without_numbering(latex) if display else latex,
+            displaystyle=display,
+        )
+    except LatexError as error:
+        logger.warning(
+            "formula not understood: %s in %r", error, latex, location=node
+        )
+        return f"<code>{translator.encode(latex)}</code>"
+
+
+def visit_inline(translator, node):
+    translator.body.append(_to_mathml(translator, node, display=False))
+    raise nodes.SkipNode
+
+
+def visit_block(translator, node):
+    # The formula scrolls in a box of its own on small screens; its number stays in view.
+    translator.body.append(
+        translator.starttag(node, "div", CLASS="math-block")
+    )
+    translator.body.append('<div class="math-scroll">')
+    translator.body.append(_to_mathml(translator, node, display=True))
+    translator.body.append("</div>")
+    if node["number"]:
+        number = get_node_equation_number(translator, node)
+        translator.body.append(f'<span class="eqno">({number})')
+        translator.add_permalink_ref(node, "Link to this equation")
+        translator.body.append("</span>")
+    translator.body.append("</div>\n")
+    raise nodes.SkipNode
+
+
+def _font_source():
+    """The path of STIX Two Math, which the ziamath package carries (SIL Open Font License)."""
+    package = importlib.util.find_spec("ziamath")
+    return Path(
+        package.submodule_search_locations[0],
+        "fonts",
+        "STIXTwoMath-Regular.ttf",
+    )
+
+
+def write_font(app, exception):
+    """Write the part of the font that the built pages use."""
+    if exception or app.builder.format != "html":
+        return
+    characters = set(ALWAYS_IN_FONT)
+    for page in Path(app.outdir).glob("**/*.html"):
+        for formula in re.findall(
+            r"<math.*?</math>", page.read_text("utf-8"), re.DOTALL
+        ):
+            characters.update(map(ord, re.sub(r"<[^>]*>", "", formula)))
+
+    options = subset.Options(
+        flavor="woff", layout_features=["*"], name_IDs=["*"], hinting=False
+    )
+    font = subset.load_font(str(_font_source()), options)
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(unicodes=characters)
+    subsetter.subset(font)
+    static = Path(app.outdir, "_static")
+    handle, temporary = tempfile.mkstemp(dir=static, suffix=".woff")
+    os.close(handle)
+    subset.save_font(font, temporary, options)
+    os.chmod(
+        temporary, 0o644
+    )  # mkstemp keeps the file private; a web server must read it
+    os.replace(temporary, static / FONT_FILE)
+
+
+def setup(app):
+    app.add_html_math_renderer(
+        "mathml", (visit_inline, None), (visit_block, None)
+    )
+    app.connect("build-finished", write_font)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,26 @@
+// Boxes that scroll sideways can be reached and scrolled by keyboard, and say what they are.
+// Boxes that fit are left alone, so that the Tab key does not stop at them.
+(() => {
+  const kinds = {
+    ".math-scroll": "Formula",
+    ".pst-scrollable-table-container, .cell_output > .text_html": "Table",
+  };
+
+  function update() {
+    for (const [selector, kind] of Object.entries(kinds)) {
+      document.querySelectorAll(selector).forEach((box, index) => {
+        if (box.scrollWidth > box.clientWidth) {
+          box.tabIndex = 0;
+          box.setAttribute("role", "region");
+          box.setAttribute("aria-label", `${kind} ${index + 1} of this page, scrolls sideways`);
+        } else {
+          ["tabindex", "role", "aria-label"].forEach((name) => box.removeAttribute(name));
+        }
+      });
+    }
+  }
+
+  window.addEventListener("load", update); // after the mathematical font, which decides the widths
+  window.addEventListener("resize", update);
+  document.addEventListener("toggle", update, true); // a folded solution has no width until it opens
+})();

@@ -1,0 +1,27 @@
+"""What all tests share: where things are, and an environment that is the same everywhere."""
+
+import os
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+BOOK = ROOT / "book"
+BUILT = ROOT / "_build" / "html"
+
+# The kernel "python3" is that of this environment, not one that the user has installed elsewhere.
+os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+# TensorFlow says at start which instructions it could use; set before any test imports it.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def documents() -> list[str]:
+    """The names of the book's pages in the order of `_toc.yml`, without suffix."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+    chapters = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    return [toc["root"], *chapters]
+
+
+def notebooks() -> list[Path]:
+    """The chapters, which are the notebooks of the folder `book`."""
+    return sorted(BOOK.glob("*.ipynb"))

@@ -1,0 +1,234 @@
+"""The built book in a real browser: as a reader sees it, wide and narrow, light and dark.
+
+`make test` builds the book first. A page may say nothing in the console, ask nothing of another
+host, be no wider than the screen, and give axe-core nothing to object to.
+"""
+
+import functools
+import http.server
+import threading
+from urllib.parse import unquote, urljoin, urlsplit
+
+import browser as installed
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
+from conftest import BUILT, documents
+from playwright.sync_api import sync_playwright
+
+PAGES = [f"{name}.html" for name in (*documents(), "search", "genindex")]
+WIDTHS = (1280, 390)
+THEMES = ("light", "dark")
+
+BROWSER_ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# "preload" would fetch the style sheets again, from addresses that axe resolves wrongly.
+AXE_OPTIONS = {
+    "preload": False,
+    "runOnly": {
+        "type": "tag",
+        "values": [
+            *("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"),
+            *("best-practice", "experimental"),
+        ],
+    },
+}
+# What is folded away is part of the page, so it is unfolded before anything is judged.
+UNFOLD = """() => {
+    document.querySelectorAll("details").forEach((details) => { details.open = true; });
+    document.querySelectorAll("button.toggle-button[aria-expanded=false], .toggle-hidden > button")
+        .forEach((button) => button.click());
+}"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built():
+    missing = [page for page in PAGES if not (BUILT / page).exists()]
+    if missing:
+        pytest.fail(f"{', '.join(missing)} not in {BUILT}: run `make book` first")
+
+
+@pytest.fixture(scope="module")
+def address():
+    """The address of a server of the built book on this machine."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(BUILT))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    path = installed.find()
+    if path is None:
+        pytest.fail("no Chromium: install one (Debian: apt-get install chromium) or set CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=BROWSER_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Tab:
+    """A page of the browser that writes down what it should not have done."""
+
+    def __init__(self, browser, width, theme):
+        # Colours are judged once they stand still; our style sheet obeys this preference.
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce"
+        )
+        self.page = self.context.new_page()
+        self.complaints = []
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        self.page.on("request", self._see_request)
+        self.page.on("response", self._see_response)
+
+    def open(self, url):
+        self.complaints.clear()
+        parts = urlsplit(url)
+        self.origin = f"{parts.scheme}://{parts.netloc}/"
+        self.page.goto(url, wait_until="load")
+        self.page.evaluate("() => document.fonts.ready")
+        return self.page
+
+    def _hear(self, message):
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"console {message.type}: {message.text}")
+
+    def _see_request(self, request):
+        if not request.url.startswith((self.origin, "data:", "blob:")):
+            self.complaints.append(f"request to another host: {request.url}")
+
+    def _see_response(self, response):
+        if response.status >= 400:
+            self.complaints.append(f"{response.status} for {response.url}")
+
+
+@pytest.fixture(scope="module")
+def tabs(chromium):
+    """One tab for each width and theme, used for every page in turn."""
+    tabs = {}
+
+    def tab(width, theme):
+        if (width, theme) not in tabs:
+            tabs[width, theme] = Tab(chromium, width, theme)
+        return tabs[width, theme]
+
+    yield tab
+    for tab in tabs.values():
+        tab.context.close()
+
+
+@pytest.mark.parametrize("page_name", PAGES)
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_page_is_quiet_fits_and_is_accessible(page_name, theme, width, tabs, address):
+    where = f"{page_name} at {width} px, {theme}"
+    tab = tabs(width, theme)
+    page = tab.open(urljoin(address, page_name))
+    assert page.evaluate("document.documentElement.dataset.theme") == theme, where
+    page.evaluate(UNFOLD)
+    assert not tab.complaints, where
+
+    page_width = page.evaluate("document.documentElement.scrollWidth")
+    assert page_width <= width, f"{where}: the page is {page_width} px wide"
+
+    violations = Axe().run(page, options=AXE_OPTIONS).response["violations"]
+    found = [(v["id"], v["help"], [n["html"][:200] for n in v["nodes"]]) for v in violations]
+    assert not found, where
+
+
+@pytest.mark.parametrize("page_name", PAGES)
+def test_page_opens_as_a_file(page_name, tabs):
+    tab = tabs(1280, "light")
+    tab.open((BUILT / page_name).as_uri())
+    assert not tab.complaints, f"{page_name} opened as a file"
+
+
+def test_the_switch_of_the_theme_works(tabs, address):
+    tab = tabs(1280, "light")
+    page = tab.open(urljoin(address, "index.html"))
+    seen = set()
+    for _ in range(3):
+        page.click(".theme-switch-button")
+        seen.add(page.evaluate("document.documentElement.dataset.theme"))
+    page.evaluate("localStorage.clear()")
+    assert seen == set(THEMES)
+    assert not tab.complaints
+
+
+def test_search_finds_a_chapter(tabs, address):
+    tab = tabs(1280, "light")
+    page = tab.open(urljoin(address, "search.html?q=convolution"))
+    page.wait_for_selector("#search-results li a", timeout=10_000)
+    assert not tab.complaints
+
+
+def test_mathematics_has_its_font(tabs, address):
+    tab = tabs(1280, "light")
+    for page_name in PAGES:
+        if "<math" in (BUILT / page_name).read_text("utf-8"):
+            page = tab.open(urljoin(address, page_name))
+            status = page.evaluate(
+                "[...document.fonts].filter((f) => /Book Math/.test(f.family)).map((f) => f.status)"
+            )
+            assert status == ["loaded"], page_name
+
+
+@functools.cache
+def parsed(path):
+    return BeautifulSoup(path.read_text("utf-8"), "html.parser")
+
+
+@functools.cache
+def anchors(path):
+    return {tag["id"] for tag in parsed(path).select("[id]")}
+
+
+def broken(page_name):
+    """The internal links of a page that lead nowhere, and what it loads from elsewhere."""
+    for tag in parsed(BUILT / page_name).find_all(True):
+        for attribute in ("href", "src"):
+            target = tag.get(attribute)
+            if target is None:
+                continue
+            parts = urlsplit(target)
+            if parts.scheme or parts.netloc:
+                if tag.name != "a" and parts.scheme != "data":
+                    yield f"<{tag.name}> loads {target}"
+                continue
+            path = BUILT / page_name
+            if parts.path:
+                path = (path.parent / unquote(parts.path)).resolve()
+            if not path.is_file():
+                yield f"<{tag.name}> leads to {target}, which does not exist"
+            elif parts.fragment and unquote(parts.fragment) not in anchors(path):
+                yield f"<{tag.name}> leads to {target}, which has no such anchor"
+
+
+@pytest.mark.parametrize("page_name", PAGES)
+def test_links_and_anchors_lead_somewhere(page_name):
+    assert not list(broken(page_name))
+
+
+@pytest.mark.parametrize("page_name", PAGES)
+def test_pictures_have_alternative_texts(page_name):
+    for image in parsed(BUILT / page_name).find_all("img"):
+        # A MyST-NB picture without a text of its own gets its file's name, which says nothing.
+        alt = image.get("alt", "")
+        assert alt, f"{page_name}: {image.get('src')} has no alternative text"
+        assert alt not in image.get("src", ""), f"{page_name}: {alt!r} is a file's name"
