@@ -1,0 +1,405 @@
+"""What a training run is made of: the recipe of 2012, today's, and the model that fits it."""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import keras
+import tensorflow as tf
+
+from .model import AlexNet, preprocess_input
+
+STANDARD_DEVIATION = 58.0
+"""About the standard deviation of a colour of ImageNet's pictures, on the scale 0..255."""
+
+
+@keras.saving.register_keras_serializable("alexnet_lib")
+class PaperSGD(keras.optimizers.SGD):
+    """The update rule of section 5 of the paper:
+
+    v ← momentum · v - weight_decay · ε · w - ε · ∂L/∂w, then w ← w + v, ε the learning rate.
+
+    Keras's own `weight_decay` is another rule: it shrinks `w` beside the momentum. The rule here is
+    an L2 penalty of `weight_decay / 2 · Σ w²` in the loss, without reporting it as loss.
+
+    Only kernels decay, no biases: the paper writes w; the source released with it gives each
+    layer's weights a `wc=0.0005` and its biases none (layers/layer-params-145-2010.cfg).
+
+    Args:
+        learning_rate: ε.
+        momentum: 0 to 1.
+        weight_decay: at least 0.
+        layer_rates: factors by which the learning rate of single layers differs, by layer name;
+            `{"fc8": 10}` is the habit of those years for a new last layer on a trained trunk.
+    """
+
+    def __init__(
+        self,
+        learning_rate=0.01,
+        momentum=0.9,
+        weight_decay=0.0005,
+        layer_rates=None,
+        name="paper_sgd",
+        **kwargs,
+    ):
+        super().__init__(learning_rate=learning_rate, momentum=momentum, name=name, **kwargs)
+        self.kernel_decay = weight_decay
+        self.layer_rates = dict(layer_rates or {})
+
+    def build(self, variables):
+        # A path ends with the names of the layer and of the variable: "conv1/kernel".
+        layers = [variable.path.split("/")[-2] for variable in variables]
+        unknown = sorted(set(self.layer_rates) - set(layers))
+        if unknown:
+            raise ValueError(
+                f"layer_rates names {', '.join(unknown)}; the layers that learn are "
+                f"{', '.join(dict.fromkeys(layers))}."
+            )
+        self._rates = [self.layer_rates.get(layer, 1.0) for layer in layers]
+        super().build(variables)
+
+    def update_step(self, gradient, variable, learning_rate):
+        if len(variable.shape) > 1:
+            gradient = gradient + self.kernel_decay * variable
+        rate = learning_rate * self._rates[self._get_variable_index(variable)]
+        super().update_step(gradient, variable, rate)
+
+    def get_config(self):
+        return super().get_config() | {
+            "weight_decay": self.kernel_decay,
+            "layer_rates": self.layer_rates,
+        }
+
+
+@keras.saving.register_keras_serializable("alexnet_lib")
+class Preprocess(keras.layers.Layer):
+    """The first layer of a trained model: takes pictures, gives the network what it learned on.
+
+    It has no weights; its settings travel in the `.keras` file, so that a prediction needs that
+    file and a picture, nothing else.
+
+    Args:
+        class_names: the names of the model's classes, in the order of its outputs.
+        variant: as for `preprocess_input`.
+        scale: by what the result of `preprocess_input` is multiplied.
+
+    Input: RGB pictures, 0..255, `(batch, height, width, 3)`. Output: float32, the same shape,
+    whatever the precision of the layers after it.
+    """
+
+    def __init__(self, class_names=(), variant="paper", scale=1.0, name="preprocess", **kwargs):
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(name=name, **kwargs)
+        self.class_names = [str(class_name) for class_name in class_names]
+        self.variant = variant
+        self.scale = float(scale)
+
+    def call(self, images):
+        return preprocess_input(images, self.variant) * self.scale
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return super().get_config() | {
+            "class_names": self.class_names,
+            "variant": self.variant,
+            "scale": self.scale,
+        }
+
+
+def with_preprocessing(
+    network: keras.Model, class_names: Sequence[str], variant: str = "paper", scale: float = 1.0
+) -> keras.Model:
+    """A copy of a functional network behind a `Preprocess` layer: it takes pictures, 0..255.
+
+    The layers keep their names and values; `get_layer("conv1")` works as before. `network` itself
+    stays as it is.
+
+    Args:
+        network: a functional model, such as `AlexNet` or `build` returns.
+        class_names: one for each output.
+        variant: as for `preprocess_input`.
+        scale: as for `Preprocess`.
+
+    Raises:
+        ValueError: if the class names are not one for each output, or not all different.
+    """
+    class_names = list(class_names)
+    classes = network.output_shape[-1]
+    if len(class_names) != classes or len(set(class_names)) != classes:
+        raise ValueError(
+            f"The network tells {classes} classes apart; it needs as many different names, and was "
+            f"given {len(class_names)} ({len(set(class_names))} of them different)."
+        )
+    preprocess = Preprocess(class_names, variant, scale)
+
+    def call(layer, tensor, *args, **kwargs):
+        enters = isinstance(tensor._keras_history.operation, keras.layers.InputLayer)
+        return layer(preprocess(tensor) if enters else tensor, *args, **kwargs)
+
+    model = keras.models.clone_model(network, call_function=call)
+    model.set_weights(network.get_weights())
+    return model
+
+
+def preprocessing(model: keras.Model) -> Preprocess:
+    """The `Preprocess` layer of a model; its `class_names` name the outputs.
+
+    Raises:
+        ValueError: if the model has none.
+    """
+    for layer in model.layers:
+        if isinstance(layer, Preprocess):
+            return layer
+    raise ValueError(
+        f"The model {model.name!r} has no Preprocess layer, so nobody knows how its pictures are "
+        "to be scaled. Build it with Recipe.build, or put the layer in front with "
+        "with_preprocessing(model, class_names)."
+    )
+
+
+def load_model(path: str | Path) -> keras.Model:
+    """Reads a model that `fit` saved. Nothing in the file is executed.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not a model of this library.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no model at {str(path)!r}. A training run writes best.keras and last.keras "
+            "into its run_dir."
+        )
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        # Keras raises whatever its zip, JSON and HDF5 readers raise.
+        raise ValueError(
+            f"{path} is not a whole .keras file, or holds layers that this library does not know: "
+            f"{error}"
+        ) from error
+    preprocessing(model)
+    return model
+
+
+Schedule = Literal["plateau", "cosine"]
+Initialization = Literal["paper", "he"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained. Start from `Recipe.paper()` or `Recipe.modern()`.
+
+    "Section" refers to the paper of 2012; "released source" to the files that came with it
+    (repository computerhistory/AlexNet-Source-Code).
+    """
+
+    name: str
+    epochs: int
+    """At most so many passes over the training set. Section 5: roughly 90."""
+    batch_size: int
+    """Examples to an update. Section 5: 128."""
+    learning_rate: float
+    """The highest one, ε. Section 5: 0.01."""
+    schedule: Schedule
+    """`"plateau"`: divided by 10 when the validation error has stopped falling (section 5).
+    `"cosine"`: warm-up, then half a cosine down to 0 (Loshchilov & Hutter 2017)."""
+    momentum: float = 0.9
+    """Section 5."""
+    weight_decay: float = 0.0005
+    """Section 5; see `PaperSGD`. Kernels only, as in the released source."""
+    drops: int = 3
+    """For `"plateau"`: so often the rate is divided before the run ends. Section 5: three times
+    "prior to termination"."""
+    patience: int = 5
+    """For `"plateau"`: epochs without a lower validation error that count as "stopped". The paper
+    gives no number: a person watched. The released source notes epochs 23, 51 and 78 of 93."""
+    warmup_epochs: float = 0.0
+    """For `"cosine"`: the rate first grows linearly for so long (Goyal et al. 2017)."""
+    label_smoothing: float = 0.0
+    """The share of each target that is spread over all classes (Szegedy et al. 2016)."""
+    initialization: Initialization = "paper"
+    """`"paper"`: the values that the variant describes, for the paper's N(0, 0.01²) and biases of
+    0 and 1 (section 5). `"he"`: kernels from N(0, 2 / fan in) (He et al. 2015), biases 0; `conv1`
+    and `fc8` stay at N(0, 0.01²). A wide start for `conv1` still shows in its filters at the end,
+    and a narrow one for `fc8` starts with about equal probabilities."""
+    input_scale: float = 1.0
+    """By what `preprocess_input(images)` is multiplied. The paper's network took differences to
+    the mean, about ±128 (section 2): 1. He's values expect about unit size: with ±128 the network
+    is dead after the first epoch. Ignored for the variant `"owt"`, whose preprocessing
+    standardizes by itself."""
+    precision: str = "float32"
+    """A Keras dtype policy, or `"auto"`: what the device computes fastest; see
+    `choose_precision`. The paper's GPUs computed in float32."""
+    layer_rates: Mapping[str, float] = field(default_factory=dict)
+    """Factors of the learning rate by layer name; see `PaperSGD`. Section 5: equal for all."""
+
+    def __post_init__(self):
+        checks = {
+            "epochs": self.epochs >= 1,
+            "batch_size": self.batch_size >= 1,
+            "learning_rate": self.learning_rate > 0,
+            "schedule": self.schedule in ("plateau", "cosine"),
+            "momentum": 0 <= self.momentum < 1,
+            "weight_decay": self.weight_decay >= 0,
+            "drops": self.drops >= 0,
+            "patience": self.patience >= 1,
+            "warmup_epochs": 0 <= self.warmup_epochs < self.epochs,
+            "label_smoothing": 0 <= self.label_smoothing < 1,
+            "initialization": self.initialization in ("paper", "he"),
+            "input_scale": self.input_scale > 0,
+        }
+        wrong = [f"{name}={getattr(self, name)!r}" for name, right in checks.items() if not right]
+        if wrong:
+            raise ValueError(
+                f"The recipe {self.name!r} cannot be: {', '.join(wrong)}. "
+                "help(Recipe) says what each field takes."
+            )
+
+    @classmethod
+    def paper(cls, **changes) -> "Recipe":
+        """Section 5 to the letter; `changes` are fields that shall differ."""
+        recipe = cls("paper", epochs=90, batch_size=128, learning_rate=0.01, schedule="plateau")
+        return replace(recipe, **changes)
+
+    @classmethod
+    def modern(cls, **changes) -> "Recipe":
+        """The same network as one would train it today; `changes` are fields that shall differ.
+
+        The rate goes with the batch: for batches n times as large, n times as high.
+        """
+        recipe = cls(
+            "modern",
+            epochs=25,
+            batch_size=32,
+            learning_rate=0.02,
+            schedule="cosine",
+            warmup_epochs=1.0,
+            label_smoothing=0.1,
+            initialization="he",
+            input_scale=1 / STANDARD_DEVIATION,
+            precision="auto",
+        )
+        if changes.get("epochs", recipe.epochs) <= recipe.warmup_epochs:
+            changes = {"warmup_epochs": 0.0} | changes
+        return replace(recipe, **changes)
+
+    def as_dict(self) -> dict:
+        """The fields, ready for JSON."""
+        return asdict(self) | {"layer_rates": dict(self.layer_rates)}
+
+    def policy(self) -> str:
+        """The Keras dtype policy on this machine."""
+        return choose_precision() if self.precision == "auto" else self.precision
+
+    def rate(self, epochs_done: float, drops: int = 0) -> float:
+        """The learning rate after so many epochs (fractions count) and so many drops."""
+        if self.schedule == "plateau":
+            return self.learning_rate / 10**drops
+        if epochs_done < self.warmup_epochs:
+            return self.learning_rate * epochs_done / self.warmup_epochs
+        done = (epochs_done - self.warmup_epochs) / (self.epochs - self.warmup_epochs)
+        return self.learning_rate * (1 + math.cos(math.pi * min(done, 1.0))) / 2
+
+    def optimizer(self) -> keras.optimizers.Optimizer:
+        """A fresh optimizer with the paper's update rule."""
+        return PaperSGD(
+            self.learning_rate, float(self.momentum), self.weight_decay, dict(self.layer_rates)
+        )
+
+    def build(
+        self, class_names: Sequence[str], *, variant: str = "paper", seed: int = 0, **options
+    ) -> keras.Model:
+        """AlexNet as this recipe wants it: initial values, precision, preprocessing, all GPUs.
+
+        Args:
+            class_names: the names of the classes, in the order of the labels.
+            variant: as for `AlexNet`.
+            seed: of the initial values and of dropout. Python's, NumPy's and TensorFlow's
+                generators are set to it.
+            **options: `input_shape`, `fc_units`, `dropout`, as for `AlexNet`.
+
+        Returns:
+            A model from RGB pictures `(batch, height, width, 3)`, 0..255, to probabilities
+            `(batch, classes)`.
+        """
+        keras.utils.set_random_seed(seed)
+        scale = 1.0 if variant == "owt" else self.input_scale
+        with strategy().scope(), _dtype_policy(self.policy()):
+            network = AlexNet(classes=len(class_names), variant=variant, **options)
+            if self.initialization == "he":
+                _initialize_he(network)
+            return with_preprocessing(network, class_names, variant, scale)
+
+
+def _initialize_he(network: keras.Model) -> None:
+    narrow, wide = keras.initializers.RandomNormal(stddev=0.01), keras.initializers.HeNormal()
+    layers = [layer for layer in network.layers if hasattr(layer, "kernel")]
+    for layer in layers:
+        initializer = narrow if layer in (layers[0], layers[-1]) else wide
+        # The shape of a grouped kernel counts the channels that one filter sees: its fan in.
+        layer.kernel.assign(initializer(layer.kernel.shape))
+        layer.bias.assign(keras.ops.zeros_like(layer.bias))
+
+
+@contextmanager
+def _dtype_policy(name: str):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def choose_precision() -> str:
+    """The Keras dtype policy that trains fastest here, without a loss that we could measure.
+
+    GPUs from Ampere on compute in bfloat16, those from Volta on in float16 (T4; `fit` then scales
+    the loss). A CPU without units for bfloat16 imitates it several times more slowly than it
+    computes in float32, so only one with the units gets it.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+        capability = min(detail.get("compute_capability", (0, 0)) for detail in details)
+        if capability >= (8, 0):
+            return "mixed_bfloat16"
+        return "mixed_float16" if capability >= (7, 0) else "float32"
+    return "mixed_bfloat16" if {"avx512_bf16", "amx_bf16"} & _cpu_flags() else "float32"
+
+
+def _cpu_flags() -> set[str]:
+    """The instructions that Linux says the CPU has; empty on other systems."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return set()
+    return next((set(line.split()) for line in lines if line.startswith("flags")), set())
+
+
+def strategy() -> tf.distribute.Strategy:
+    """Over which devices a model spreads: the strategy in scope, else all that there are.
+
+    Several machines where `TF_CONFIG` names them, else all GPUs of this one where it has several,
+    else one device. With several machines, call this before anything else touches TensorFlow.
+    """
+    if tf.distribute.has_strategy():
+        return tf.distribute.get_strategy()
+    return _strategy_of_the_machine()
+
+
+@cache
+def _strategy_of_the_machine() -> tf.distribute.Strategy:
+    if os.environ.get("TF_CONFIG"):
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if len(tf.config.list_physical_devices("GPU")) > 1:
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()

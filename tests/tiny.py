@@ -1,0 +1,132 @@
+"""A network and a data set so small that a test trains in a second, also in another process.
+
+`process` trains in a process of its own; tests kill it, give it two devices, or start two of them.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from alexnet_lib import architecture, checkpoints, training
+from alexnet_lib.model import build
+
+SIDE = 16
+CLASSES = ("red", "green", "blue", "grey", "white", "black")
+COLOURS = np.array(
+    [(220, 40, 40), (40, 220, 40), (40, 40, 220), (128, 128, 128), (240, 240, 240), (10, 10, 10)]
+)
+
+
+class Pictures:
+    """Noisy pictures of one colour: `data.load`'s interface, from memory."""
+
+    def __init__(self, size=90, seed=0, batch_size=16, noise=60.0, class_names=CLASSES):
+        random = np.random.default_rng(seed)
+        self.size, self.seed, self.batch_size = size, seed, batch_size
+        self.class_names = list(class_names)
+        self.labels = (np.arange(size) % len(class_names)).astype("int32")
+        pictures = COLOURS[self.labels][:, None, None] + random.normal(
+            0, noise, (size, SIDE, SIDE, 3)
+        )
+        self.pictures = pictures.clip(0, 255).astype("float32")
+
+    def epoch(self, number):
+        order = np.random.default_rng((self.seed, number)).permutation(self.size)
+        arrays = self.pictures[order], self.labels[order]
+        return tf.data.Dataset.from_tensor_slices(arrays).batch(self.batch_size)
+
+
+def network(dropout, classes):
+    """One layer of each kind that AlexNet has."""
+    return build(
+        (
+            architecture.Convolution("conv1", filters=8, kernel=3, stride=2, stddev=0.1),
+            architecture.LocalResponseNorm("norm1"),
+            architecture.MaxPooling("pool1"),
+            architecture.Flatten("flatten"),
+            architecture.Dense("fc6", units=16, stddev=0.1, bias=0.1),
+            architecture.Dropout("drop6", rate=dropout),
+            architecture.Dense("fc8", units=classes, activation="softmax"),
+        ),
+        (SIDE, SIDE, 3),
+    )
+
+
+def model(dropout=0.5, seed=0, scale=1 / 58, class_names=CLASSES):
+    keras.utils.set_random_seed(seed)
+    return training.with_preprocessing(network(dropout, len(class_names)), class_names, scale=scale)
+
+
+def recipe(**changes):
+    settings = {"epochs": 4, "batch_size": 16, "learning_rate": 0.05, "label_smoothing": 0.0}
+    return training.Recipe.modern(**settings | changes)
+
+
+def fingerprint(variables):
+    """The SHA-256 of the values, bit for bit."""
+    digest = hashlib.sha256()
+    for variable in variables:
+        digest.update(np.ascontiguousarray(variable.numpy()).tobytes())
+    return digest.hexdigest()
+
+
+def without_times(history):
+    """The figures of a history that do not depend on how busy the machine was."""
+    return [
+        {name: row[name] for name in row if name not in ("seconds", "images_per_second")}
+        for row in history
+    ]
+
+
+def train(run_dir, result, *, devices=1, tf_config=None, dropout=0.5, **settings):
+    """Trains in a process of its own and writes what came out into the file `result`.
+
+    `settings`: `epochs`, and what `fit` takes. 90 and 31 are no multiples of the batch size: the
+    last batches are filled up.
+    """
+    if tf_config:
+        os.environ["TF_CONFIG"] = json.dumps(tf_config)
+    if devices > 1:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        part = tf.config.LogicalDeviceConfiguration()
+        tf.config.set_logical_device_configuration(cpu, [part] * devices)
+        strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(devices)])
+    else:
+        strategy = training.strategy()
+    epochs = settings.pop("epochs", 4)
+    with strategy.scope():
+        trained = model(dropout)
+    run = training.fit(
+        trained,
+        Pictures(),
+        Pictures(31, seed=1),
+        recipe(epochs=epochs),
+        run_dir=run_dir,
+        quiet=True,
+        **settings,
+    )
+    report = {
+        "replicas": strategy.num_replicas_in_sync,
+        "history": without_times(run.history),
+        "best_epoch": run.best_epoch,
+        "variables": fingerprint(trained.variables),
+        "best": fingerprint(training.load_model(run.best).weights),
+    }
+    checkpoints.write_text(Path(result), json.dumps(report))
+
+
+def process(*arguments, **settings):
+    """A started process that runs `train`. TensorFlow is imported once for all of them."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tensorflow", "alexnet_lib.training"])
+    started = context.Process(target=train, args=arguments, kwargs=settings, daemon=True)
+    started.start()
+    return started
