@@ -14,7 +14,6 @@ from textwrap import fill
 from . import architecture
 from .architecture import NATIVE_INPUT_SIZE, slide, trace
 
-
 _HELP = "Call .hint(1) for a hint."
 
 
@@ -80,7 +79,7 @@ class FunctionExercise:
     """Sentence → a function that makes this mistake."""
 
     def __call__(self, function) -> None:
-        """Prints the first case that `function` gets wrong, and why if it knows, or that all fit."""
+        """Prints the first case that `function` gets wrong, and why, or that all are right."""
         if function is Ellipsis or function is None:
             _say(f"No answer yet. {self.question} {_HELP}")
             return

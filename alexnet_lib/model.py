@@ -17,7 +17,7 @@ _TORCHVISION_MEAN = (0.485, 0.456, 0.406)
 _TORCHVISION_DEVIATION = (0.229, 0.224, 0.225)
 
 
-def AlexNet(  # noqa: N802 (named as the networks of keras.applications are)
+def AlexNet(
     weights: str | Path | None = None,
     classes: int = 1000,
     input_shape: tuple[int, int, int] = (227, 227, 3),

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from IPython.display import Markdown
 from tabulate import tabulate
 
-
 _started = {}
 
 

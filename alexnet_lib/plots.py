@@ -287,7 +287,7 @@ def feature_maps(maps: np.ndarray, columns: int = 12) -> Figure:
 def competition_results(
     years: Sequence[int], errors: Sequence[float], deep: Sequence[bool], human: float
 ) -> Figure:
-    """Error of each year's winner of a competition, in percent; convolutional networks in colour."""
+    """Error of each year's winner, in percent; convolutional networks stand out in colour."""
     with plt.rc_context(_STYLE):
         figure, axes = plt.subplots(figsize=(5.4, 3.6), layout="constrained")
         colours = [BLUE if is_deep else GREY for is_deep in deep]

@@ -240,7 +240,9 @@ def test_tensorboard_gets_the_same_figures(learned):
     losses = {}
     for record in tf.data.TFRecordDataset(files).as_numpy_iterator():
         event = tf.compat.v1.Event.FromString(record)
-        losses |= {event.step: v.simple_value for v in event.summary.value if v.tag == "loss"}
+        for value in event.summary.value:
+            if value.tag == "loss":
+                losses[event.step] = value.simple_value
     assert losses == pytest.approx({row["epoch"]: row["loss"] for row in run.history})
 
 

@@ -16,8 +16,12 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
 EXPORT_DEFAULT = re.compile(r"^export default (\{.*\});$", re.MULTILINE)
-EXPORT = re.compile(r"^export (?=(?:async )?function\b|const\b|class\b)", re.MULTILINE)
-LEFT_OVER = re.compile(r"^\s*(?:export\b|import\b(?!\s*\()).*", re.MULTILINE)
+EXPORT = re.compile(
+    r"^export (?=(?:async )?function\b|const\b|class\b)", re.MULTILINE
+)
+LEFT_OVER = re.compile(
+    r"^\s*(?:export\b|import\b(?!\s*\()).*", re.MULTILINE
+)
 MOUNTED = re.compile(r'<div class="explorer" data-explorer="(\w+)"')
 
 
@@ -27,14 +31,20 @@ def as_script(name, source):
     Raises:
         ValueError: if the module imports something, or exports in a form that is not foreseen.
     """
-    script, defaults = EXPORT_DEFAULT.subn(rf"(window.explorers ??= {{}}).{name} = \1;", source)
+    script, defaults = EXPORT_DEFAULT.subn(
+        rf"(window.explorers ??= {{}}).{name} = \1;", source
+    )
     script = EXPORT.sub("", script)
     left = LEFT_OVER.search(script)
     if defaults != 1 or left:
         raise ValueError(
             f"{name}.js: an explorer imports nothing, exports functions, constants and classes "
             "where it declares them, and has one line `export default { render };`. "
-            + (f"Found: {left[0].strip()}" if left else f"Found {defaults} such lines.")
+            + (
+                f"Found: {left[0].strip()}"
+                if left
+                else f"Found {defaults} such lines."
+            )
         )
     return f"(() => {{\n{script}}})();\n"
 
@@ -79,5 +89,7 @@ def setup(app):
     app.connect("config-inited", prefer_pages_view)
     app.connect("builder-inited", write_scripts)
     app.connect("html-page-context", add_scripts)
-    app.connect("html-page-context", drop_saved_state, priority=900)  # after those that add files
+    app.connect(
+        "html-page-context", drop_saved_state, priority=900
+    )  # after those that add files
     return {"parallel_read_safe": True, "parallel_write_safe": True}
