@@ -1,0 +1,242 @@
+"""AlexNet from scratch on 2,934 photographs of flowers: accuracy against time.
+
+    python results/flowers.py --data flower_photos.tgz
+    python results/flowers.py --data flower_photos.tgz best
+    python results/flowers.py --show
+
+Trains the paper's network on TensorFlow's flower_photos (five classes; the first and then every
+fifth file of a class, 736 photographs, is held out) by `Recipe.modern` with batches of 64, and
+measures the weights of the *last* epoch on the held-out photographs: no epoch is chosen by them.
+There is one run for each entry of `RUNS`:
+
+    4 minutes    as many epochs as fit into four minutes on two cores
+    20 minutes   into twenty
+    best         four times as many again, from pictures of three sizes
+
+The names are about what the runs take on two cores with units for bfloat16. What they really took,
+and scored, stands in flowers.json, which this script updates after each run and prints with --show.
+Checkpoints are kept in runs/: a run that was cut off goes on when the same command is given again,
+and one that is finished is only measured again.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import tensorflow as tf
+from rich.console import Console
+from rich.table import Table
+
+from alexnet_lib import checkpoints, data, training
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "flowers.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What makes one run differ from another."""
+
+    epochs: int
+    short_sides: tuple[int, ...] = (256,)
+    """The training pictures' short side, one for each epoch in turn. Crops from a larger picture
+    show less of the flower: the scale jittering of Simonyan & Zisserman (2015), by the epoch."""
+    batch_size: int = 64
+    learning_rate: float = 0.04
+    """`Recipe.modern`'s, for batches twice as large."""
+    weight_decay: float = 0.0005
+    image_size: int = 227
+    fc_units: int = 4096
+
+    def recipe(self) -> training.Recipe:
+        return training.Recipe.modern(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+        )
+
+
+RUNS = {
+    "4 minutes": Settings(epochs=6),
+    "20 minutes": Settings(epochs=30),
+    "best": Settings(epochs=120, short_sides=(256, 288, 320)),
+}
+
+
+class InTurn:
+    """Data sets of the same pictures, one for each epoch in turn: what `fit` asks of `train`."""
+
+    def __init__(self, datasets: list[data.Dataset]):
+        self.datasets = datasets
+        self.size, self.seed = datasets[0].size, datasets[0].seed
+        self.class_names = datasets[0].class_names
+
+    def epoch(self, number: int) -> tf.data.Dataset:
+        return self.datasets[number % len(self.datasets)].epoch(number)
+
+
+def load(source: str, settings: Settings) -> tuple[InTurn, data.Dataset]:
+    """The training set with PCA lighting, and the held-out set; decoded pictures stay in memory."""
+    common = {
+        "image_size": settings.image_size,
+        "batch_size": settings.batch_size,
+        "cache": "memory",
+    }
+    datasets, lighting = [], True
+    for side in settings.short_sides:
+        train = data.load(source, "train", short_side=side, lighting=lighting, **common)
+        datasets.append(train)
+        lighting = train.lighting
+    test = data.load(source, "test", short_side=settings.short_sides[0], **common)
+    return InTurn(datasets), test
+
+
+def measure(name: str, settings: Settings, source: str, run_dir: Path) -> dict:
+    """Trains, or goes on, and returns the record of the run.
+
+    `seconds` are those of the epochs, the look at the held-out photographs after each included, as
+    the run's history has them, also where it was cut off between. `wall_seconds` is the whole
+    process, loading, compiling and checkpoints included; None where the run was cut off.
+    """
+    started, cut_off = time.perf_counter(), (run_dir / "run.json").exists()
+    train, test = load(source, settings)
+    recipe = settings.recipe()
+    model = recipe.build(
+        train.class_names,
+        input_shape=(settings.image_size, settings.image_size, 3),
+        fc_units=settings.fc_units,
+    )
+    run = training.fit(model, train, test, recipe, run_dir=run_dir)
+    wall_seconds = None if cut_off else round(time.perf_counter() - started, 1)
+    one, ten = (training.evaluate(model, test, crops=crops) for crops in (1, 10))
+    print(f"{name}: {ten}")
+    return {
+        "settings": asdict(settings),
+        "recipe": recipe.as_dict(),
+        "precision": recipe.policy(),
+        "lighting": True,
+        "epochs": len(run.history),
+        "images_seen": len(run.history) * train.size,
+        "top1_one_crop": round(one.top1, 4),
+        "top1_ten_crops": round(ten.top1, 4),
+        "loss_ten_crops": round(ten.loss, 4),
+        "recall_ten_crops": dict(
+            zip(test.class_names, [round(share, 4) for share in ten.recall.tolist()], strict=True)
+        ),
+        "seconds": round(sum(row["seconds"] for row in run.history), 1),
+        "wall_seconds": wall_seconds,
+        "images_per_second": median([row["images_per_second"] for row in run.history]),
+        "data": describe_data(source, train, test),
+        "hardware": hardware(),
+        "versions": {
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+        },
+        "history": [{key: round(value, 5) for key, value in row.items()} for row in run.history],
+    }
+
+
+def median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+def describe_data(source: str, train: InTurn, test: data.Dataset) -> dict:
+    """What was trained on. An archive is named by its contents, never by where it lies."""
+    path = Path(source)
+    digest = None
+    if path.is_file():
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "name": path.name,
+        "sha256": digest,
+        "class_names": list(train.class_names),
+        "training_examples": train.size,
+        "test_examples": test.size,
+    }
+
+
+def hardware() -> dict:
+    gpus = [
+        tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
+    return {"cpu": cpu_name(), "cores": os.cpu_count(), "gpus": gpus}
+
+
+def cpu_name() -> str:
+    """As Linux gives it; elsewhere, what Python knows."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def command(source: str, name: str, epochs: int | None) -> str:
+    """The command that repeats the run, wherever the data lies."""
+    changed = f" --epochs {epochs}" if epochs else ""
+    quoted = f'"{name}"' if " " in name else name
+    return f"python results/flowers.py --data {Path(source).name}{changed} {quoted}"
+
+
+def record(path: Path, name: str, run: dict) -> None:
+    """Puts a run into the file of results, in place of an older one of that name."""
+    results = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    results[name] = run
+    checkpoints.write_text(path, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+
+
+def table(results: dict) -> Table:
+    shown = Table(title="AlexNet from scratch on flower_photos, held-out photographs")
+    shown.add_column("run")
+    for heading in ("epochs", "minutes", "images/s", "top-1", "ten crops"):
+        shown.add_column(heading, justify="right")
+    for name, run in results.items():
+        shown.add_row(
+            name,
+            str(run["epochs"]),
+            f"{run['seconds'] / 60:.1f}",
+            f"{run['images_per_second']:.0f}",
+            f"{run['top1_one_crop']:.1%}",
+            f"{run['top1_ten_crops']:.1%}",
+        )
+    return shown
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="RUN", help=f"of {', '.join(RUNS)}; or all")
+    parser.add_argument("--data", default="flowers", help="folder, archive or name (%(default)s)")
+    parser.add_argument("--epochs", type=int, help="in place of the run's own number")
+    parser.add_argument("--runs", type=Path, default=HERE.parent / "runs", help="checkpoints")
+    parser.add_argument("--show", action="store_true", help="only print what is recorded")
+    given = parser.parse_args(arguments)
+    unknown = sorted(set(given.names) - set(RUNS))
+    if unknown:
+        parser.error(f"there is no run {unknown[0]!r}; runs are {', '.join(RUNS)}")
+    for name in [] if given.show else given.names or list(RUNS):
+        changes = {"epochs": given.epochs} if given.epochs else {}
+        settings = Settings(**asdict(RUNS[name]) | changes)
+        # Another number of epochs is another run: its learning rate falls otherwise.
+        folder = f"flowers-{name.replace(' ', '-')}-{settings.epochs}"
+        run = measure(name, settings, given.data, given.runs / folder)
+        record(RESULTS, name, {"command": command(given.data, name, given.epochs)} | run)
+    if not RESULTS.exists():
+        parser.error(f"nothing is recorded yet: {RESULTS.name} is not there")
+    Console(width=100).print(table(json.loads(RESULTS.read_text("utf-8"))))
+
+
+if __name__ == "__main__":
+    main()
