@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 REQUIREMENTS = (ROOT / "requirements.txt").read_text("utf-8")
 EXTRAS = PROJECT["optional-dependencies"]
-DIRECT = [*PROJECT["dependencies"], *EXTRAS["book"], *EXTRAS["test"]]
+DIRECT = [*PROJECT["dependencies"], *EXTRAS["book"], *EXTRAS["experiments"], *EXTRAS["test"]]
 
 
 def pinned():
