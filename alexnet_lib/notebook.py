@@ -1,35 +1,23 @@
 """What every chapter starts with, and its tables."""
 
 import os
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 
 from IPython.display import Markdown
 from tabulate import tabulate
 
+from .startup import load_tensorflow
+
 _started = {}
 
 
 def prepare(seed: int = 2012) -> None:
-    """Loads TensorFlow without the log of its start, and seeds all random generators.
-
-    Without a GPU, TensorFlow writes to stderr that it found none, from code that no setting
-    reaches; so stderr is turned aside while it loads. Errors are raised as always.
-    """
+    """Loads TensorFlow without the log of its start, and seeds all random generators."""
     _started.update(seed=seed, time=time.perf_counter())
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with tempfile.TemporaryFile() as log:
-        stderr = os.dup(2)
-        os.dup2(log.fileno(), 2)
-        try:
-            import keras
-            import tensorflow as tf
+    load_tensorflow()
+    import keras
 
-            tf.config.list_logical_devices()
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
     keras.utils.set_random_seed(seed)
 
 
