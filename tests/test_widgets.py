@@ -4,6 +4,7 @@ The page is built by Jupyter Book from a small notebook, with the book's own con
 used in a real browser as readers use it.
 """
 
+import contextlib
 import functools
 import http.server
 import json
@@ -38,7 +39,7 @@ from alexnet_lib.widgets import ShapeCalculator, explorer
 from alexnet_lib.widgets.shape_calculator import LIMITS
 
 VIEW = "application/vnd.jupyter.widget-view+json"
-SOURCE = (explorer.FOLDER / "shape_calculator.js").read_text("utf-8")
+SOURCE = explorer.front_end("shape_calculator")
 
 
 # ---- Python ------------------------------------------------------------------------------------
@@ -136,10 +137,8 @@ def test_picture_says_what_it_shows(settings, says):
 # ---- The page ----------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory):
-    """The folder of a book whose one chapter has two shape calculators."""
-    folder = tmp_path_factory.mktemp("a book")
+def build(folder, widgets):
+    """The pages of a book in `folder` whose one chapter has these widgets, one a cell."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
     config["sphinx"]["local_extensions"]["explorers"] = "book/_ext"
     config["exclude_patterns"] = ["_ext", "_static"]
@@ -156,7 +155,6 @@ def pages(tmp_path_factory):
         result = nbf.new_output("execute_result", outputs(widget), execution_count=1)
         return nbf.new_code_cell(repr(widget), outputs=[result], execution_count=1)
 
-    widgets = [ShapeCalculator(input_size=224), ShapeCalculator("caffe", "pool1", input_size=56)]
     notebook = nbf.new_notebook(
         cells=[nbf.new_markdown_cell("# A chapter\n\n## A section"), *map(cell, widgets)],
         metadata={
@@ -180,8 +178,10 @@ def pages(tmp_path_factory):
     return folder / "_build" / "html"
 
 
-@pytest.fixture(scope="module")
-def address(pages):
+@contextlib.contextmanager
+def served(pages):
+    """The address of the chapter on a server of its own."""
+
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *arguments):
             pass
@@ -191,6 +191,18 @@ def address(pages):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/chapter.html"
         server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    widgets = [ShapeCalculator(input_size=224), ShapeCalculator("caffe", "pool1", input_size=56)]
+    return build(tmp_path_factory.mktemp("a book"), widgets)
+
+
+@pytest.fixture(scope="module")
+def address(pages):
+    with served(pages) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -570,9 +582,9 @@ IMPORT = """async ([source, call, inputs]) => {
 }"""
 
 
-def in_browser(chromium, call, inputs):
+def in_browser(chromium, call, inputs, source=SOURCE):
     page = chromium.new_page()
-    results = page.evaluate(IMPORT, [SOURCE, call, inputs])
+    results = page.evaluate(IMPORT, [source, call, inputs])
     page.close()
     return results
 
@@ -636,5 +648,7 @@ def test_modules_that_cannot_become_scripts_are_refused(monkeypatch):
 
     with pytest.raises(ValueError, match=r"x.js: .* Found: import a from"):
         as_script("x", 'import a from "./a.js";\nexport default { render };\n')
+    with pytest.raises(ValueError, match=r"x.js: .* Found: import \* as all from"):
+        as_script("x", 'import * as all from "./explorer.js";\nexport default { render };\n')
     with pytest.raises(ValueError, match="Found 0 such lines"):
         as_script("x", "function render() {}\n")

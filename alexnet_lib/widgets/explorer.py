@@ -2,19 +2,35 @@
 
 import html
 import json
+import re
 from pathlib import Path
 
 import anywidget
+import traitlets
 
 FOLDER = Path(__file__).parent
+
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./explorer\.js";\n', re.MULTILINE)
+
+
+def front_end(module: str) -> str:
+    """The source of `NAME.js` as one module that imports nothing, as anywidget wants it.
+
+    What it imports from `explorer.js` then stands before it.
+    """
+    shared, own = ((FOLDER / f"{name}.js").read_text("utf-8") for name in ("explorer", module))
+    return shared + _IMPORT.sub("", own)
 
 
 class Explorer(anywidget.AnyWidget):
     """A widget whose saved output is enough to bring it to life on a page without Python.
 
     A subclass sits in `NAME.py` and says `class Name(Explorer, module="NAME")`; its front end is
-    `NAME.js` beside it, its look `explorer.css`, which all explorers share. It implements `still`
-    and `__repr__`.
+    `NAME.js` beside it, its look `explorer.css`, and the parts in `explorer.js` are shared by all.
+    It implements `still` and `__repr__`.
+
+    The reader's settings are traits of simple types, which the address of a page can carry; data
+    that come with the widget are lists and dictionaries, which no address can replace.
 
     Beside the live view, the output holds `text/html`: an element that names the module and carries
     the state, around a picture of it. On the book's pages `book/_ext/explorers.py` mounts the
@@ -24,14 +40,28 @@ class Explorer(anywidget.AnyWidget):
 
     _css = FOLDER / "explorer.css"
 
+    limits = traitlets.Dict().tag(sync=True)
+    """Smallest value, largest value and step of each number that has limits, for the front end. The
+    step is the trait's tag `step`: 1 unless it says otherwise."""
+
     # ipywidgets 7, which Colab has, shows widgets by this method and leaves out all but the view.
     _ipython_display_ = None
 
     def __init_subclass__(cls, module: str | None = None, **options):
         if module:  # none where traitlets derives a class, to add a trait to an instance
             cls._module = module
-            cls._esm = FOLDER / f"{module}.js"
+            cls._esm = front_end(module)
         super().__init_subclass__(**options)
+
+    @traitlets.default("limits")
+    def _limits(self) -> dict[str, list]:
+        return {
+            name: [trait.min, trait.max, trait.metadata.get("step", 1)]
+            for name, trait in sorted(self.traits(sync=True).items())
+            if isinstance(trait, traitlets.Int | traitlets.Float)
+            and trait.min is not None
+            and trait.max not in (None, float("inf"))
+        }
 
     def page_state(self) -> dict:
         """The public traits, which are all that the front end reads."""

@@ -1,5 +1,19 @@
 // The shape calculator: a window slides over a map, and what does not fit is shown.
-// An anywidget module; `slide` follows alexnet_lib/architecture.py, and the tests compare the two.
+// `slide` follows alexnet_lib/architecture.py, and the tests compare the two.
+import {
+  clamp,
+  commas,
+  count,
+  decimal,
+  html,
+  math,
+  minus,
+  mount,
+  onDrag,
+  onKeys,
+  rect,
+  svg,
+} from "./explorer.js";
 
 /**
  * Slides a window along one side of a map. Where it fits nowhere, there are no positions.
@@ -60,68 +74,24 @@ const NUMBERS = {
 const STATE = ["variant", "layer", ...Object.keys(NUMBERS), "rounding", "row", "column"];
 const MILLISECONDS_A_STEP = 160;
 
-const SVG = "http://www.w3.org/2000/svg";
-const MATHML = "http://www.w3.org/1998/Math/MathML";
-let instances = 0;
-
-/** Makes an element. Attributes that start with "on" are listeners; null and false are left out. */
-function make(namespace, tag, attributes = {}, ...children) {
-  const element = namespace
-    ? document.createElementNS(namespace, tag)
-    : document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (value !== null && value !== false) element.setAttribute(name, value);
+/** What the front end needs beyond the settings: the steps of the window, and its last place. */
+function settle(networks, state) {
+  if (state.rounding !== "ceil") state.rounding = "floor";
+  if (!Object.hasOwn(networks, state.variant)) state.variant = Object.keys(networks)[0];
+  const layers = networks[state.variant].layers;
+  if (!layers.some((layer) => layer.name === state.layer)) state.layer = layers[0].name;
+  const { input_size, kernel, stride, padding, rounding } = state;
+  const steps = slide(input_size, kernel, stride, padding, rounding);
+  const last = Math.max(steps.positions - 1, 0);
+  for (const name of ["row", "column"]) {
+    state[name] = clamp(Math.round(Number(state[name])) || 0, 0, last);
   }
-  element.append(...children.filter((child) => child !== null));
-  return element;
-}
-const html = (...rest) => make(null, ...rest);
-const svg = (...rest) => make(SVG, ...rest);
-const math = (...rest) => make(MATHML, ...rest);
-
-const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
-const commas = (number) => number.toLocaleString("en");
-const count = (number, one) => `${commas(number)} ${one}${number === 1 ? "" : "s"}`;
-const minus = (number) => String(number).replace("-", "−");
-
-/** A decimal as a reader would write it, cut where it goes on: 54.25, 13.333…. */
-function decimal(number) {
-  const cut = Math.trunc(number * 1000) / 1000;
-  return minus(cut) + (Math.abs(number - cut) > 1e-9 ? "…" : "");
+  return { ...state, steps, last };
 }
 
-function render({ model, el }) {
-  const id = `shape-calculator-${(instances += 1)}`;
-  const limits = model.get("limits");
-  const networks = model.get("networks");
-  const initial = Object.fromEntries(STATE.map((name) => [name, model.get(name)]));
+function build({ id, read, change, data, refusal, say, number, radios, select, button, reset }) {
+  const networks = data("networks");
   const stillness = matchMedia("(prefers-reduced-motion: reduce)");
-
-  /** The model's state, put in order: an address or a notebook may hold anything. */
-  function read() {
-    const state = Object.fromEntries(STATE.map((name) => [name, model.get(name)]));
-    for (const name of Object.keys(NUMBERS)) {
-      state[name] = clamp(Math.round(Number(state[name])) || 0, ...limits[name]);
-    }
-    if (state.rounding !== "ceil") state.rounding = "floor";
-    if (!Object.hasOwn(networks, state.variant)) state.variant = Object.keys(networks)[0];
-    const layers = networks[state.variant].layers;
-    if (!layers.some((layer) => layer.name === state.layer)) state.layer = layers[0].name;
-    const { input_size, kernel, stride, padding, rounding } = state;
-    const steps = slide(input_size, kernel, stride, padding, rounding);
-    const last = Math.max(steps.positions - 1, 0);
-    for (const name of ["row", "column"]) {
-      state[name] = clamp(Math.round(Number(state[name])) || 0, 0, last);
-    }
-    return { ...state, steps, last };
-  }
-
-  function change(values) {
-    if (Object.entries(values).every(([name, value]) => model.get(name) === value)) return;
-    for (const [name, value] of Object.entries(values)) model.set(name, value);
-    model.save_changes();
-  }
 
   function takeLayer(variant, name) {
     const layers = networks[variant].layers;
@@ -132,87 +102,15 @@ function render({ model, el }) {
 
   // ---- Controls -------------------------------------------------------------------------------
 
-  const network = html(
-    "select",
-    { id: `${id}-network`, onchange: () => takeLayer(network.value, read().layer) },
-    ...Object.entries(networks).map(([key, { label }]) => html("option", { value: key }, label)),
-  );
+  const variants = Object.entries(networks).map(([key, network]) => [key, network.label]);
+  const network = select("variant", "Network", variants, (variant) => takeLayer(variant, read().layer));
   const chain = html("ol", { class: "ex-chain", "aria-label": "Layers of the network" });
 
-  const numbers = Object.entries(NUMBERS).map(([name, label]) => {
-    const [min, max] = limits[name];
-    const field = html("input", {
-      id: `${id}-${name}`,
-      type: "number",
-      inputmode: "numeric",
-      min,
-      max,
-      step: 1,
-      oninput() {
-        const value = Number(field.value);
-        const fits = field.value !== "" && Number.isInteger(value) && value >= min && value <= max;
-        field.setAttribute("aria-invalid", String(!fits));
-        refusal.textContent = fits ? "" : `${label}: a whole number from ${min} to ${max}, please.`;
-        if (fits) change({ [name]: value });
-      },
-      onchange() {
-        field.removeAttribute("aria-invalid");
-        refusal.textContent = "";
-        field.value = read()[name];
-      },
-    });
-    const slider = html("input", {
-      type: "range",
-      "aria-label": `${label}, slider`,
-      min,
-      max,
-      step: 1,
-      oninput: () => change({ [name]: Number(slider.value) }),
-    });
-    const row = html(
-      "div",
-      { class: "ex-number" },
-      html("label", { for: field.id }, label),
-      slider,
-      field,
-    );
-    const update = (value) => {
-      slider.value = value;
-      if (field !== document.activeElement || field.getAttribute("aria-invalid") !== "true") {
-        if (Number(field.value) !== value || field.value === "") field.value = value;
-      }
-    };
-    return { name, row, update };
-  });
-  const refusal = html("p", { class: "ex-note ex-warn", role: "alert" });
-
-  const roundings = ["floor", "ceil"].map((value) =>
-    html("input", { type: "radio", name: id, value, onchange: () => change({ rounding: value }) }),
-  );
-  const rounding = html(
-    "fieldset",
-    { class: "ex-number" },
-    html("legend", { class: "ex-unheard" }, "Rounding of an incomplete last step"),
-    html("span", { "aria-hidden": "true" }, "Rounding"),
-    html(
-      "div",
-      { class: "ex-bar" },
-      html("label", { class: "ex-choice" }, roundings[0], "down"),
-      html("label", { class: "ex-choice" }, roundings[1], "up"),
-    ),
-  );
-  const reset = html(
-    "button",
-    {
-      type: "button",
-      class: "ex-push",
-      onclick() {
-        play(false);
-        change(initial);
-      },
-    },
-    "Reset",
-  );
+  const numbers = Object.entries(NUMBERS).map(([name, label]) => number(name, label));
+  const rounding = radios("rounding", "Rounding", [
+    ["floor", "down"],
+    ["ceil", "up"],
+  ]);
 
   // ---- Pictures -------------------------------------------------------------------------------
 
@@ -223,23 +121,19 @@ function render({ model, el }) {
     "aria-roledescription": "sliding window",
     "aria-label": "The map and its window. Arrow keys move the window, Home and End go along its row.",
     "aria-describedby": `${id}-where`,
-    onkeydown: (event) => {
-      const { row, column, last } = read();
-      const moves = {
-        ArrowLeft: [row, column - 1],
-        ArrowRight: [row, column + 1],
-        ArrowUp: [row - 1, column],
-        ArrowDown: [row + 1, column],
-        Home: [row, 0],
-        End: [row, last],
-        PageUp: [0, column],
-        PageDown: [last, column],
-      };
-      if (!(event.key in moves) || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      event.stopPropagation(); // the page turns its leaves, a notebook its cells, on arrow keys
-      moveTo(...moves[event.key]);
-    },
+  });
+  onKeys(map, () => {
+    const { row, column, last } = read();
+    return {
+      ArrowLeft: () => moveTo(row, column - 1),
+      ArrowRight: () => moveTo(row, column + 1),
+      ArrowUp: () => moveTo(row - 1, column),
+      ArrowDown: () => moveTo(row + 1, column),
+      Home: () => moveTo(row, 0),
+      End: () => moveTo(row, last),
+      PageUp: () => moveTo(0, column),
+      PageDown: () => moveTo(last, column),
+    };
   });
   const output = svg("svg", { class: "ex-output", role: "img" });
   const outputLabel = html("p", { class: "ex-note" });
@@ -249,36 +143,6 @@ function render({ model, el }) {
     const { last } = read();
     play(false);
     change({ row: clamp(row, 0, last), column: clamp(column, 0, last) });
-  }
-
-  /**
-   * Calls `go(x, y, grab)` while a pointer is down; `grab` is what `start` returned. A finger drags
-   * by the grip and points elsewhere, so that it can still scroll the page.
-   */
-  function onDrag(element, start, go) {
-    const point = (at) => {
-      const box = element.getBoundingClientRect();
-      return [at.clientX - box.left, at.clientY - box.top];
-    };
-    element.addEventListener("click", (event) => {
-      if (event.pointerType === "touch") go(...point(event), start(...point(event)));
-    });
-    element.addEventListener("pointerdown", (event) => {
-      const onGrip = event.target.classList.contains("ex-grip");
-      if (event.button !== 0 || (event.pointerType === "touch" && !onGrip)) return;
-      const grab = start(...point(event));
-      const follow = (at) => go(...point(at), grab);
-      const release = () => {
-        element.removeEventListener("pointermove", follow);
-        element.removeEventListener("pointerup", release);
-        element.removeEventListener("pointercancel", release);
-      };
-      element.setPointerCapture(event.pointerId);
-      element.addEventListener("pointermove", follow);
-      element.addEventListener("pointerup", release);
-      element.addEventListener("pointercancel", release);
-      follow(event);
-    });
   }
 
   const sliding = svg("g");
@@ -302,8 +166,6 @@ function render({ model, el }) {
     () => null,
     (x, y) => moveTo(Math.floor(y / outputScale), Math.floor(x / outputScale)),
   );
-
-  const rect = (x, y, width, height, attributes) => svg("rect", { x, y, width, height, ...attributes });
 
   /** Hatching for what is not seen, a grid as wide as a pixel. Their names are this instance's. */
   function patterns(name, scale, originX, originY) {
@@ -493,8 +355,6 @@ function render({ model, el }) {
   const result = html("div", { class: "ex-result" });
   const key = html("ul", { class: "ex-key" });
   const where = html("p", { id: `${id}-where`, class: "ex-note" });
-  const news = html("p", { class: "ex-unheard", role: "status" });
-
   function writeResult(state) {
     const { input_size: size, kernel, stride, padding, steps } = state;
     const number = (value) => math("mn", {}, String(value));
@@ -553,7 +413,6 @@ function render({ model, el }) {
     key.replaceChildren(...lines.map((line) => html("li", {}, ...line)));
   }
 
-  let newsTimer = 0;
   function writeWhere(state) {
     const { row, column, stride, kernel, padding, steps } = state;
     const range = (place) => {
@@ -563,12 +422,7 @@ function render({ model, el }) {
     where.textContent = steps.positions
       ? `Row ${row}, column ${column} of the output sees rows ${range(row)} and columns ${range(column)} of the input. All are counted from 0.`
       : "There is no place for the window.";
-    // Read aloud once things have come to rest, not at every step of a drag.
-    clearTimeout(newsTimer);
-    newsTimer = setTimeout(() => {
-      const text = `${result.querySelector("span").textContent}. ${where.textContent}`;
-      if (news.textContent !== text) news.textContent = text;
-    }, 600);
+    say(`${result.querySelector("span").textContent}. ${where.textContent}`);
   }
 
   const ending = html("p", { class: "ex-note" });
@@ -632,24 +486,23 @@ function render({ model, el }) {
     }
     player.textContent = on ? "Pause" : "Play";
   }
-  const button = (label, path, onclick) =>
-    html(
-      "button",
-      { type: "button", "aria-label": label, title: label, onclick },
-      svg("svg", { width: 16, height: 16, "aria-hidden": "true" }, svg("path", { d: path })),
-    );
+  const arrow = (label, path, onclick) => {
+    const one = button("", onclick, { "aria-label": label, title: label });
+    one.append(svg("svg", { width: 16, height: 16, "aria-hidden": "true" }, svg("path", { d: path })));
+    return one;
+  };
   const stepBy = (by) => () => {
     play(false);
     step(by);
   };
-  const player = html("button", { type: "button", class: "ex-play", onclick: () => play(!timer) }, "Play");
+  const player = button("Play", () => play(!timer), { class: "ex-play" });
   const back = [
-    button("First place", "M2 2h2v12H2zM14 2v12L5 8z", stepBy(-Infinity)),
-    button("Place before", "M12 2v12L3 8z", stepBy(-1)),
+    arrow("First place", "M2 2h2v12H2zM14 2v12L5 8z", stepBy(-Infinity)),
+    arrow("Place before", "M12 2v12L3 8z", stepBy(-1)),
   ];
   const forth = [
-    button("Next place", "M4 2v12l9-6z", stepBy(1)),
-    button("Last place", "M12 2h2v12h-2zM2 2v12l9-6z", stepBy(Infinity)),
+    arrow("Next place", "M4 2v12l9-6z", stepBy(1)),
+    arrow("Last place", "M12 2h2v12h-2zM2 2v12l9-6z", stepBy(Infinity)),
   ];
   const obeyStillness = () => {
     player.hidden = stillness.matches;
@@ -658,12 +511,10 @@ function render({ model, el }) {
 
   // ---- All together ---------------------------------------------------------------------------
 
-  const panel = html(
-    "div",
-    { class: "explorer-panel ex-shape-calculator", role: "group", "aria-label": "Shape calculator" },
-    html("div", { class: "ex-bar ex-row" }, html("label", { for: network.id }, "Network"), network, reset),
+  const parts = [
+    html("div", { class: "ex-bar ex-row" }, ...network, reset(() => play(false))),
     html("div", {}, chain, ending),
-    html("div", { class: "ex-numbers" }, ...numbers.map(({ row }) => row), rounding),
+    html("div", { class: "ex-numbers" }, ...numbers, rounding),
     refusal,
     result,
     html(
@@ -680,21 +531,15 @@ function render({ model, el }) {
       ),
     ),
     html("div", { class: "ex-frame" }, lens),
-    news,
-  );
+  ];
 
   let drawn = "";
-  function draw() {
-    if (!panel.clientWidth) return; // not on the page yet, or folded away
-    const state = read();
+  function draw(state, width) {
     const { row, column, ...settings } = state;
-    const ground = JSON.stringify([settings, panel.clientWidth]);
+    const ground = JSON.stringify([settings, width]);
     if (ground !== drawn) {
       // A window that only moves leaves all this as it is.
       drawn = ground;
-      network.value = state.variant;
-      numbers.forEach(({ name, update }) => update(state[name]));
-      roundings.forEach((choice) => (choice.checked = choice.value === state.rounding));
       [...back, ...forth, player].forEach((one) => (one.disabled = state.last === 0));
       writeChain(state);
       writeResult(state);
@@ -707,32 +552,28 @@ function render({ model, el }) {
     drawLens(state);
     writeWhere(state);
   }
-  let frame = 0;
-  const drawSoon = () => {
-    frame ||= requestAnimationFrame(() => {
-      frame = 0;
-      draw();
-    });
-  };
 
-  const wrapper = el.closest(".explorer") ? null : html("div", { class: "explorer" });
-  el.append(wrapper ?? panel);
-  wrapper?.append(panel);
-  const resizes = new ResizeObserver(drawSoon);
-  resizes.observe(panel);
-  STATE.forEach((name) => model.on(`change:${name}`, drawSoon));
   stillness.addEventListener("change", obeyStillness);
   obeyStillness();
-  draw();
-
-  return () => {
+  function close() {
     play(false);
-    clearTimeout(newsTimer);
-    cancelAnimationFrame(frame);
-    resizes.disconnect();
-    STATE.forEach((name) => model.off(`change:${name}`, drawSoon));
     stillness.removeEventListener("change", obeyStillness);
-  };
+  }
+  return { parts, draw, close };
+}
+
+function render({ model, el }) {
+  const networks = model.get("networks");
+  return mount(
+    { model, el },
+    {
+      name: "shape-calculator",
+      title: "Shape calculator",
+      settings: STATE,
+      settle: (state) => settle(networks, state),
+      build,
+    },
+  );
 }
 
 export default { render };

@@ -1,10 +1,9 @@
 """The shape calculator: a window slides over a map, and what does not fit is shown."""
 
-import html
-
 import traitlets
 
 from .. import architecture
+from . import stills
 from .explorer import Explorer
 
 LIMITS = {
@@ -13,7 +12,7 @@ LIMITS = {
     "stride": (1, 16),
     "padding": (0, 16),
 }
-"""The smallest and largest setting of each number, for Python and the front end alike."""
+"""The smallest and largest setting of each number."""
 
 DASHED = 'fill="none" stroke="#8c8c8c" stroke-dasharray="3 3"'
 UNSEEN = 'fill="#d55e00"'
@@ -93,7 +92,6 @@ class ShapeCalculator(Explorer, module="shape_calculator"):
     rounding = traitlets.Enum(["floor", "ceil"]).tag(sync=True)
     row = traitlets.Int(min=0).tag(sync=True)
     column = traitlets.Int(min=0).tag(sync=True)
-    limits = traitlets.Dict({name: list(both) for name, both in LIMITS.items()}).tag(sync=True)
     networks = traitlets.Dict().tag(sync=True)
 
     def __init__(
@@ -157,10 +155,8 @@ class ShapeCalculator(Explorer, module="shape_calculator"):
         extent = max(size + 2 * padding + steps.overhang, kernel)
         scale, corner = side / extent, padding * side / extent
         shapes = [
-            _rectangle(
-                left, top, side, side, 'fill="none" stroke="#8c8c8c" stroke-dasharray="3 3"'
-            ),
-            _rectangle(
+            stills.rectangle(left, top, side, side, DASHED),
+            stills.rectangle(
                 left + corner,
                 top + corner,
                 size * scale,
@@ -172,11 +168,11 @@ class ShapeCalculator(Explorer, module="shape_calculator"):
         seen = {start + offset for start in starts for offset in range(kernel)}
         for line in sorted(set(range(size)) - seen):
             along, across = corner + line * scale, (corner, size * scale)
-            shapes.append(_rectangle(left + along, top + across[0], scale, across[1], UNSEEN))
-            shapes.append(_rectangle(left + across[0], top + along, across[1], scale, UNSEEN))
+            shapes.append(stills.rectangle(left + along, top + across[0], scale, across[1], UNSEEN))
+            shapes.append(stills.rectangle(left + across[0], top + along, across[1], scale, UNSEEN))
         row, column = (min(place, max(steps.positions - 1, 0)) for place in (self.row, self.column))
         shapes.append(
-            _rectangle(
+            stills.rectangle(
                 left + column * stride * scale,
                 top + row * stride * scale,
                 kernel * scale,
@@ -185,19 +181,13 @@ class ShapeCalculator(Explorer, module="shape_calculator"):
             )
         )
         lines = [
-            f'<text x="{left}" y="{top + side + 24 + 20 * index}" font-size="13">{note}</text>'
+            stills.text(left, top + side + 24 + 20 * index, note)
             for index, note in enumerate(notes)
         ]
-        height = top + side + 14 + 20 * len(notes)
-        label = html.escape(f"Shape calculator: {formula}. {' '.join(notes)}")
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{label}" '
-            f'viewBox="0 0 400 {height}" width="400" style="max-width: 100%; height: auto" '
-            'font-family="inherit" fill="currentColor">'
-            f'<text x="{left}" y="24" font-size="16">{formula}</text>'
-            f"{''.join(shapes)}{''.join(lines)}</svg>"
+        return stills.picture(
+            f"Shape calculator: {formula}. {' '.join(notes)}",
+            *(400, top + side + 14 + 20 * len(notes)),
+            stills.text(left, 24, formula, size=16),
+            *shapes,
+            *lines,
         )
-
-
-def _rectangle(x: float, y: float, width: float, height: float, style: str) -> str:
-    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" {style}/>'

@@ -15,6 +15,14 @@ HOST = Path(__file__).with_name("explorers.js")
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
+SHARED = "explorer"
+
+IMPORT = re.compile(
+    r'^import (\{[^}]*\}) from "\./explorer\.js";$', re.MULTILINE
+)
+EXPORTED = re.compile(
+    r"^export (?:async )?(?:function|const|class) (\w+)", re.MULTILINE
+)
 EXPORT_DEFAULT = re.compile(r"^export default (\{.*\});$", re.MULTILINE)
 EXPORT = re.compile(
     r"^export (?=(?:async )?function\b|const\b|class\b)", re.MULTILINE
@@ -28,18 +36,27 @@ MOUNTED = re.compile(r'<div class="explorer" data-explorer="(\w+)"')
 def as_script(name, source):
     """Turn a front-end module into a classic script that registers it under its name.
 
+    The shared module offers what it exports to those that import it.
+
     Raises:
-        ValueError: if the module imports something, or exports in a form that is not foreseen.
+        ValueError: if the module imports something else, or exports in a form that is not foreseen.
     """
-    script, defaults = EXPORT_DEFAULT.subn(
-        rf"(window.explorers ??= {{}}).{name} = \1;", source
-    )
+    if name == SHARED:
+        offered = ", ".join(EXPORTED.findall(source))
+        script = f"{source}window.explorerParts = {{ {offered} }};\n"
+        defaults = 1
+    else:
+        script, defaults = EXPORT_DEFAULT.subn(
+            rf"(window.explorers ??= {{}}).{name} = \1;", source
+        )
+        script = IMPORT.sub(r"const \1 = window.explorerParts;", script)
     script = EXPORT.sub("", script)
     left = LEFT_OVER.search(script)
     if defaults != 1 or left:
         raise ValueError(
-            f"{name}.js: an explorer imports nothing, exports functions, constants and classes "
-            "where it declares them, and has one line `export default { render };`. "
+            f"{name}.js: an explorer imports names from ./explorer.js alone, exports functions, "
+            "constants and classes where it declares them, and has one line "
+            "`export default { render };`. "
             + (
                 f"Found: {left[0].strip()}"
                 if left
@@ -72,7 +89,7 @@ def add_scripts(app, pagename, templatename, context, doctree):
     names = sorted(set(MOUNTED.findall(context.get("body", ""))))
     if names:
         app.add_css_file("explorers/explorer.css")
-        for name in (*names, "host"):
+        for name in (SHARED, *names, "host"):
             app.add_js_file(f"explorers/{name}.js", loading_method="defer")
 
 

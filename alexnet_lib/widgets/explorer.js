@@ -1,0 +1,387 @@
+// What all explorers share: elements, settings and their controls, dragging, axes, redrawing.
+// In a notebook it stands before the module of each explorer; a page of the book loads it once.
+
+const SVG = "http://www.w3.org/2000/svg";
+const MATHML = "http://www.w3.org/1998/Math/MathML";
+
+/** Makes an element. Attributes that start with "on" are listeners; null and false are left out. */
+function make(namespace, tag, attributes = {}, ...children) {
+  const element = namespace
+    ? document.createElementNS(namespace, tag)
+    : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== false) element.setAttribute(name, value);
+  }
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+export const html = (...rest) => make(null, ...rest);
+export const svg = (...rest) => make(SVG, ...rest);
+export const math = (...rest) => make(MATHML, ...rest);
+export const rect = (x, y, width, height, attributes) =>
+  svg("rect", { x, y, width, height, ...attributes });
+export const label = (x, y, text, attributes) => svg("text", { x, y, ...attributes }, String(text));
+
+export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+export const commas = (number) => number.toLocaleString("en");
+export const count = (number, one) => `${commas(number)} ${one}${number === 1 ? "" : "s"}`;
+export const minus = (number) => String(number).replace("-", "−");
+
+/** A decimal as a reader would write it, cut where it goes on: 54.25, 13.333…. */
+export function decimal(number) {
+  const cut = Math.trunc(number * 1000) / 1000;
+  return minus(cut) + (Math.abs(number - cut) > 1e-9 ? "…" : "");
+}
+
+const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+const raised = (power) =>
+  (power < 0 ? "⁻" : "") + [...String(Math.abs(power))].map((d) => SUPERSCRIPTS[d]).join("");
+
+/** A number in `digits` significant digits: 0.0123, 4.56, 1,234, 1.2·10⁻⁷. */
+export function significant(number, digits = 3) {
+  if (!Number.isFinite(number)) return Number.isNaN(number) ? "–" : number > 0 ? "∞" : "−∞";
+  const size = Math.abs(number);
+  if (size !== 0 && (size < 1e-3 || size >= 1e7)) {
+    const [mantissa, power] = number.toExponential(digits - 1).split("e");
+    return `${minus(mantissa)}·10${raised(Number(power))}`;
+  }
+  const whole = size === 0 ? 1 : Math.floor(Math.log10(size)) + 1;
+  const decimals = Math.max(digits - Math.max(whole, 1), 0);
+  return minus(number.toLocaleString("en", { maximumFractionDigits: decimals }));
+}
+
+/** Random numbers of [0, 1) that are the same everywhere: mulberry32, from a whole-number seed. */
+export function uniforms(seed, length) {
+  const numbers = new Float64Array(length);
+  let state = seed | 0;
+  for (let index = 0; index < length; index += 1) {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    numbers[index] = ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  }
+  return numbers;
+}
+
+/** Numbers from N(0, 1), two from each two uniform ones (Box and Muller); `length` is even. */
+export function normals(seed, length) {
+  const numbers = uniforms(seed, length);
+  for (let index = 0; index < length; index += 2) {
+    const radius = Math.sqrt(-2 * Math.log(1 - numbers[index]));
+    const angle = 2 * Math.PI * numbers[index + 1];
+    numbers[index] = radius * Math.cos(angle);
+    numbers[index + 1] = radius * Math.sin(angle);
+  }
+  return numbers;
+}
+
+/**
+ * Calls `go(x, y, grab)` while a pointer is down; `grab` is what `start(x, y)` returned. A finger
+ * has to leave the page scrollable: it drags by an element of the class "ex-grip" and points
+ * elsewhere, or, with `sideways`, drags everywhere as long as it moves across.
+ */
+export function onDrag(element, start, go, sideways = false) {
+  if (sideways) element.style.touchAction = "pan-y";
+  const point = (at) => {
+    const box = element.getBoundingClientRect();
+    return [at.clientX - box.left, at.clientY - box.top];
+  };
+  element.addEventListener("click", (event) => {
+    if (event.pointerType === "touch") go(...point(event), start(...point(event)));
+  });
+  element.addEventListener("pointerdown", (event) => {
+    const finger = event.pointerType === "touch";
+    const held = sideways || event.target.classList.contains("ex-grip");
+    if (event.button !== 0 || (finger && !held)) return;
+    const grab = start(...point(event));
+    const follow = (at) => go(...point(at), grab);
+    const release = () => {
+      element.removeEventListener("pointermove", follow);
+      element.removeEventListener("pointerup", release);
+      element.removeEventListener("pointercancel", release);
+    };
+    element.setPointerCapture(event.pointerId);
+    element.addEventListener("pointermove", follow);
+    element.addEventListener("pointerup", release);
+    element.addEventListener("pointercancel", release);
+    if (!finger || !sideways) follow(event); // it may be about to scroll
+  });
+}
+
+/** On a key that `moves()` names, does what stands there, and nothing else hears of the key. */
+export function onKeys(element, moves) {
+  element.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const move = moves()[event.key];
+    if (!move) return;
+    event.preventDefault();
+    event.stopPropagation(); // the page turns its leaves, a notebook its cells, on arrow keys
+    move();
+  });
+}
+
+/** The keys that move something along one line from `low` to `high`; `big` is a larger step. */
+export function lineKeys(value, low, high, step, big, go) {
+  const to = (wanted) => () => go(clamp(wanted, low, high));
+  return {
+    ...{ ArrowLeft: to(value - step), ArrowDown: to(value - step) },
+    ...{ ArrowRight: to(value + step), ArrowUp: to(value + step) },
+    ...{ PageDown: to(value - big), PageUp: to(value + big) },
+    ...{ Home: to(low), End: to(high) },
+  };
+}
+
+/** Round numbers from `low` to `high`, about `wanted` of them. */
+export function ticks(low, high, wanted = 5) {
+  const rough = (high - low) / wanted;
+  if (!(rough > 0) || !Number.isFinite(rough)) return [low];
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((times) => times * power).find((size) => size >= rough * 0.999);
+  const first = Math.ceil(low / step - 1e-9);
+  const last = Math.floor(high / step + 1e-9);
+  return Array.from({ length: last - first + 1 }, (_, index) =>
+    Number(((first + index) * step).toPrecision(12)),
+  );
+}
+
+/** The `d` of a path through points `[x, y]`; where a number is not finite, the line is broken. */
+export function through(points) {
+  let pen = "M";
+  let path = "";
+  for (const [x, y] of points) {
+    if (Number.isFinite(x) && Number.isFinite(y)) {
+      path += `${pen}${x.toFixed(2)} ${y.toFixed(2)}`;
+      pen = "L";
+    } else pen = "M";
+  }
+  return path;
+}
+
+/**
+ * Draws axes into an `<svg>` of `width` × `height` and returns `{ x, y, plot, left, wide, tall }`:
+ * the two scales, and the plotting area, an `<svg>` that cuts off what lies outside.
+ * `x` and `y` are `{ from, to, ticks, name, write }`; `write` turns a tick into its label.
+ */
+export function chart(element, { width, height, x, y, left = 44 }) {
+  const [top, bottom] = [y.name ? 22 : 8, x.name ? 38 : 22];
+  const wide = Math.max(width - left - 10, 10);
+  const tall = height - top - bottom;
+  const toX = (value) => ((value - x.from) / (x.to - x.from)) * wide;
+  const toY = (value) => tall - ((value - y.from) / (y.to - y.from)) * tall;
+  element.setAttribute("width", width);
+  element.setAttribute("height", height);
+  const plot = svg("svg", { class: "ex-plot", x: left, y: top, width: wide, height: tall });
+  const grid = svg("path", { class: "ex-rule" });
+  const parts = [grid, plot];
+  let lines = "";
+  for (const value of y.ticks ?? ticks(y.from, y.to)) {
+    const at = top + toY(value);
+    lines += `M${left} ${at}h${wide}`;
+    const text = (y.write ?? minus)(value);
+    parts.push(label(left - 6, at + 4, text, { "text-anchor": "end" }));
+  }
+  for (const value of x.ticks ?? ticks(x.from, x.to)) {
+    const at = left + toX(value);
+    lines += `M${at} ${top + tall}v4`;
+    const text = (x.write ?? minus)(value);
+    parts.push(label(at, top + tall + 17, text, { "text-anchor": "middle" }));
+  }
+  grid.setAttribute("d", `${lines}M${left} ${top + tall}h${wide}`);
+  if (y.name) parts.push(label(0, 12, y.name));
+  if (x.name) parts.push(label(left + wide, height - 4, x.name, { "text-anchor": "end" }));
+  element.replaceChildren(...parts);
+  return { x: toX, y: toY, plot, left, wide, tall };
+}
+
+let instances = 0;
+
+/**
+ * Sets an explorer up in `el` and keeps it in step with the model; returns what undoes that.
+ *
+ * `settings` are the names of what the reader can change: numbers, strings, booleans, which an
+ * address can carry. `settle(state)` puts them in order, for an address or a notebook may hold
+ * anything, and adds what follows from them. Numbers with limits have been put within these.
+ * `build(tools)` makes the controls and returns `{ parts, draw(state, width), close() }`.
+ */
+export function mount({ model, el }, { name, title, settings, settle = (state) => state, build }) {
+  const id = `${name}-${(instances += 1)}`;
+  const limits = model.get("limits");
+  const raw = () => Object.fromEntries(settings.map((key) => [key, model.get(key)]));
+  const initial = raw();
+  const updates = [];
+  const refusal = html("p", { class: "ex-note ex-warn", role: "alert" });
+  const news = html("p", { class: "ex-unheard", role: "status" });
+
+  function withinLimits(key, value) {
+    const [low, high, step] = limits[key];
+    const number = Number(value);
+    if (!Number.isFinite(number)) return low;
+    const stepped = low + Math.round((number - low) / step) * step;
+    return clamp(Number.isInteger(step) ? stepped : number, low, high);
+  }
+
+  function read() {
+    const state = raw();
+    for (const key of settings) {
+      if (Object.hasOwn(limits, key)) state[key] = withinLimits(key, state[key]);
+    }
+    return settle(state);
+  }
+
+  function change(values) {
+    if (Object.entries(values).every(([key, value]) => model.get(key) === value)) return;
+    for (const [key, value] of Object.entries(values)) model.set(key, value);
+    model.save_changes();
+  }
+
+  /** A number by slider and by field. `log` spaces the slider's steps evenly in powers of ten. */
+  function number(key, text, { log = false } = {}) {
+    const [min, max, step] = limits[key];
+    const whole = Number.isInteger(step);
+    const on = log
+      ? { min: Math.log10(min), max: Math.log10(max), step: 0.05 }
+      : { min, max, step };
+    const kind = { 0: "a number", 1: "a whole number" }[whole ? step : 0];
+    const asked = kind ? `${kind} from ${min} to ${max}` : `one of ${min}, ${min + step} … ${max}`;
+    const field = html("input", {
+      id: `${id}-${key}`,
+      type: "number",
+      inputmode: whole ? "numeric" : "decimal",
+      ...{ min, max, step: whole ? step : "any" },
+      oninput() {
+        const value = Number(field.value);
+        const fits =
+          field.value !== "" && value >= min && value <= max && (!whole || (value - min) % step === 0);
+        field.setAttribute("aria-invalid", String(!fits));
+        refusal.textContent = fits ? "" : `${text}: ${asked}, please.`;
+        if (fits) change({ [key]: value });
+      },
+      onchange() {
+        field.removeAttribute("aria-invalid");
+        refusal.textContent = "";
+        field.value = read()[key];
+      },
+    });
+    const slider = html("input", {
+      type: "range",
+      "aria-label": `${text}, slider`,
+      ...on,
+      oninput() {
+        const at = Number(slider.value);
+        change({ [key]: log ? clamp(Number((10 ** at).toPrecision(2)), min, max) : at });
+      },
+    });
+    updates.push((state) => {
+      const value = state[key];
+      slider.value = log ? Math.log10(value) : value;
+      if (log) slider.setAttribute("aria-valuetext", significant(value));
+      if (field !== document.activeElement || field.getAttribute("aria-invalid") !== "true") {
+        if (Number(field.value) !== value || field.value === "") field.value = value;
+      }
+    });
+    return html("div", { class: "ex-number" }, html("label", { for: field.id }, text), slider, field);
+  }
+
+  /** One of several values `[[value, text], …]`, as radio buttons in a row. `text` names them. */
+  function radios(key, text, choices, go = (value) => change({ [key]: value })) {
+    const inputs = choices.map(([value]) =>
+      html("input", { type: "radio", name: `${id}-${key}`, value, onchange: () => go(value) }),
+    );
+    updates.push((state) =>
+      inputs.forEach((input, index) => (input.checked = choices[index][0] === state[key])),
+    );
+    const labels = choices.map(([, says], index) =>
+      html("label", { class: "ex-choice" }, inputs[index], says),
+    );
+    return html(
+      "fieldset",
+      { class: "ex-number" },
+      html("legend", { class: "ex-unheard" }, text),
+      html("span", { "aria-hidden": "true" }, text),
+      html("div", { class: "ex-bar" }, ...labels),
+    );
+  }
+
+  /** One of several values `[[value, text], …]`, as a list that opens; `[label, select]`. */
+  function select(key, text, choices, go = (value) => change({ [key]: value })) {
+    const list = html(
+      "select",
+      { id: `${id}-${key}`, onchange: () => go(list.value) },
+      ...choices.map(([value, says]) => html("option", { value }, says)),
+    );
+    updates.push((state) => (list.value = state[key]));
+    return [html("label", { for: list.id }, text), list];
+  }
+
+  /** Yes or no. */
+  function tick(key, text) {
+    const box = html("input", { type: "checkbox", onchange: () => change({ [key]: box.checked }) });
+    updates.push((state) => (box.checked = state[key]));
+    return html("label", { class: "ex-choice" }, box, text);
+  }
+
+  function button(text, onclick, attributes = {}) {
+    return html("button", { type: "button", onclick, ...attributes }, text);
+  }
+
+  /** Takes everything back to how it was saved, after `first()`. */
+  function reset(first = () => {}) {
+    const back = () => {
+      first();
+      refusal.textContent = "";
+      change(initial);
+    };
+    return button("Reset", back, { class: "ex-push" });
+  }
+
+  let newsTimer = 0;
+  /** Has a screen reader say a sentence once things have come to rest, not at each step of a drag. */
+  function say(text) {
+    clearTimeout(newsTimer);
+    newsTimer = setTimeout(() => {
+      if (news.textContent !== text) news.textContent = text;
+    }, 600);
+  }
+
+  const data = (key) => model.get(key);
+  const controls = { number, radios, select, tick, button, reset };
+  const built = build({ id, read, change, data, refusal, say, ...controls });
+  const panel = html(
+    "div",
+    { class: `explorer-panel ex-${name}`, role: "group", "aria-label": title },
+    ...built.parts,
+    news,
+  );
+
+  function draw() {
+    if (!panel.clientWidth) return; // not on the page yet, or folded away
+    const state = read();
+    updates.forEach((update) => update(state));
+    const { paddingLeft, paddingRight } = getComputedStyle(panel);
+    built.draw(state, panel.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight));
+  }
+  let frame = 0;
+  const drawSoon = () => {
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      draw();
+    });
+  };
+
+  const wrapper = el.closest(".explorer") ? null : html("div", { class: "explorer" });
+  el.append(wrapper ?? panel);
+  wrapper?.append(panel);
+  const resizes = new ResizeObserver(drawSoon);
+  resizes.observe(panel);
+  settings.forEach((key) => model.on(`change:${key}`, drawSoon));
+  draw();
+
+  return () => {
+    built.close?.();
+    clearTimeout(newsTimer);
+    cancelAnimationFrame(frame);
+    resizes.disconnect();
+    settings.forEach((key) => model.off(`change:${key}`, drawSoon));
+  };
+}

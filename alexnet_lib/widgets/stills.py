@@ -1,0 +1,32 @@
+"""What the explorers' pictures for pages without JavaScript are made of: SVG, as text.
+
+Coordinates are pixels of the picture. Text takes the colour of the page.
+"""
+
+import html
+from collections.abc import Iterable
+
+WIDTH = 400
+
+
+def picture(label: str, width: float, height: float, *parts: str) -> str:
+    """An SVG picture that shrinks with the page; `label` is what a screen reader says of it."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{html.escape(label)}" '
+        f'viewBox="0 0 {width} {height}" width="{width}" style="max-width: 100%; height: auto" '
+        f'font-family="inherit" fill="currentColor">{"".join(parts)}</svg>'
+    )
+
+
+def rectangle(x: float, y: float, width: float, height: float, style: str) -> str:
+    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" {style}/>'
+
+
+def text(x: float, y: float, content: str, size: int = 13, style: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" {style}>{html.escape(content)}</text>'
+
+
+def line(points: Iterable[tuple[float, float]], style: str) -> str:
+    """A line through points `(x, y)`."""
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polyline points="{path}" fill="none" {style}/>'
