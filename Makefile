@@ -13,10 +13,10 @@ SOURCES := _config.yml _toc.yml $(shell find book -type f -not -path '*/.ipynb_c
 NOTEBOOKS := $(wildcard book/*.ipynb)
 PORT ?= 8000
 
-.PHONY: help book serve test lint notebooks clean distclean
+.PHONY: help book serve test lint notebooks weights-report clean distclean
 
 help:  ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
 
 $(VENV)/.installed: requirements.txt pyproject.toml .ci/install
 	@sh .ci/install
@@ -46,6 +46,9 @@ test: lint _build/.finished  ## style, library, notebooks (executed twice), page
 
 notebooks: $(VENV)/.installed  ## execute the chapters again and keep their outputs
 	@"$(PYTHON)" .ci/execute_notebooks.py $(NOTEBOOKS)
+
+weights-report: $(VENV)/.installed  ## measure the shipped weights (FLOWERS=, CIFAR10=: paths)
+	@"$(PYTHON)" results/weights_report.py $(if $(FLOWERS),--flowers "$(FLOWERS)") $(if $(CIFAR10),--cifar10 "$(CIFAR10)")
 
 clean:  ## remove what was built
 	@rm -rf _build .pytest_cache .ruff_cache
