@@ -362,6 +362,9 @@ VARIANTS: dict[str, tuple[Layer, ...]] = {
 NATIVE_INPUT_SIZE = {"paper": 227, "caffe": 227, "one_tower": 227, "owt": 224, "original": 224}
 """The input that each variant was made for, in pixels a side."""
 
+ILSVRC_MEAN = (122.679, 116.669, 104.007)
+"""Mean of ImageNet's training pictures, R, G, B, on the scale 0..255; see `preprocess_input`."""
+
 
 def describe(
     variant: str = "paper",

@@ -7,10 +7,8 @@ import keras
 from keras import ops
 
 from . import architecture
+from .architecture import ILSVRC_MEAN
 from .layers import GroupedConv2D, LocalResponseNormalization, MapResponseNormalization
-
-ILSVRC_MEAN = (122.679, 116.669, 104.007)
-"""Mean of ImageNet's training pictures, R, G, B, on the scale 0..255."""
 
 # What torchvision's network was trained with, R, G, B, on the scale 0..1.
 _TORCHVISION_MEAN = (0.485, 0.456, 0.406)
