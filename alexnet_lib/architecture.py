@@ -13,7 +13,8 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from math import prod
-from typing import ClassVar, Literal, NamedTuple
+from operator import index
+from typing import ClassVar, Literal, NamedTuple, SupportsIndex
 
 Shape = tuple[int, ...]
 """`(rows, columns, channels)` of a feature map, or `(units,)` of a vector. No batch axis."""
@@ -392,8 +393,8 @@ def describe(
         close = difflib.get_close_matches(str(variant), VARIANTS, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise ValueError(f"There is no variant {variant!r}; there are {', '.join(VARIANTS)}.{hint}")
-    for name, number in (("classes", classes), ("fc_units", fc_units)):
-        _expect_positive_integer(name, number)
+    classes = _positive_integer("classes", classes)
+    fc_units = _positive_integer("fc_units", fc_units)
     if not 0 <= dropout < 1:
         raise ValueError(
             f"dropout is {dropout!r}; it is the share of activities to silence, "
@@ -443,8 +444,10 @@ def trace_layers(layers: Sequence[Layer], input_shape: Shape) -> list[LayerTrace
     Raises:
         ValueError: as `trace`.
     """
-    for name, number in zip(("rows", "columns", "channels"), input_shape, strict=True):
-        _expect_positive_integer(f"the input's number of {name}", number)
+    input_shape = tuple(
+        _positive_integer(f"the input's number of {name}", number)
+        for name, number in zip(("rows", "columns", "channels"), input_shape, strict=True)
+    )
     records = []
     shape, receptive_field, jump = input_shape, 1, 1
     for layer in layers:
@@ -515,9 +518,11 @@ def _slide_both(layer: Convolution | MaxPooling, shape: Shape) -> tuple[int, int
     return rows.positions, columns.positions
 
 
-def _expect_positive_integer(name: str, number: int) -> None:
-    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+def _positive_integer(name: str, number: SupportsIndex) -> int:
+    """The number as Python's own integer: NumPy's count as well."""
+    if isinstance(number, bool) or not isinstance(number, SupportsIndex) or index(number) < 1:
         raise ValueError(f"{name} is {number!r}; it must be a whole number, at least 1.")
+    return index(number)
 
 
 def _too_small(

@@ -68,8 +68,9 @@ class LocalResponseNormalization(keras.layers.Layer):
         group = ops.arange(channels) // (channels // self.groups)
         distance = ops.abs(ops.arange(channels)[:, None] - ops.arange(channels))
         neighbours = (distance <= self.depth_radius) & (group[:, None] == group)
-        weights = self.alpha * ops.cast(neighbours, "float32")
-        activities = ops.cast(inputs, "float32")
+        precision = _at_least_single(inputs)
+        weights = self.alpha * ops.cast(neighbours, precision)
+        activities = ops.cast(inputs, precision)
         sums = ops.matmul(ops.reshape(ops.square(activities), (-1, channels)), weights)
         divisor = ops.reshape(self.bias + sums, ops.shape(inputs))
         return ops.cast(activities * _negative_power(divisor, self.beta), inputs.dtype)
@@ -85,6 +86,11 @@ class LocalResponseNormalization(keras.layers.Layer):
             "beta": self.beta,
             "groups": self.groups,
         }
+
+
+def _at_least_single(inputs):
+    """float32 for inputs of half precision, else the inputs' own."""
+    return keras.backend.result_type(inputs.dtype, "float32")
 
 
 def _negative_power(positive, exponent):
@@ -114,11 +120,17 @@ class GroupedConv2D(keras.layers.Conv2D):
     Input `(batch, height, width, channels)`; output `(batch, height, width, filters)`.
 
     Raises:
-        ValueError: if the groups do not divide the filters, or the channels of the input.
+        ValueError: if the groups do not divide the filters, or the channels of the input, or the
+            data format is channels first.
     """
 
     def __init__(self, filters, kernel_size, groups=2, **kwargs):
         super().__init__(filters, kernel_size, groups=groups, **kwargs)
+        if self.data_format != "channels_last":
+            raise ValueError(
+                f"GroupedConv2D divides the last axis among its groups, so it needs data_format="
+                f"'channels_last'; it was given {self.data_format!r}."
+            )
 
     def convolution_op(self, inputs, kernel):
         return ops.concatenate(
@@ -168,7 +180,7 @@ class MapResponseNormalization(keras.layers.Layer):
         self.beta = beta
 
     def call(self, inputs):
-        activities = ops.cast(inputs, "float32")
+        activities = ops.cast(inputs, _at_least_single(inputs))
         # An average over a square with zeros around the map, times its area, is the sum.
         edge = (self.size // 2, self.size // 2)
         squares = ops.pad(ops.square(activities), ((0, 0), edge, edge, (0, 0)))

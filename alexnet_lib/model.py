@@ -147,7 +147,7 @@ def _keras_layers(
                 )
             ]
         case architecture.MaxPooling():
-            return [_pooling(layer, record)]
+            return _poolings(layer, record)
         case architecture.Activation():
             return [keras.layers.Activation(layer.function, name=layer.name)]
         case architecture.Flatten():
@@ -171,21 +171,33 @@ def _keras_layers(
             raise TypeError(f"{layer!r} is not a layer of alexnet_lib.architecture.")
 
 
-def _pooling(layer: architecture.MaxPooling, record: architecture.LayerTrace) -> keras.layers.Layer:
-    """Windows that hang over the far edge are Keras's "same" where that adds nothing in front."""
-    padding = "valid"
-    if any(record.overhang):
-        padding = "same"
-        for size, positions, overhang in zip(
-            record.input_shape[:2], record.output_shape[:2], record.overhang, strict=True
-        ):
-            if positions != -(-size // layer.stride) or overhang > 1:
-                raise ValueError(
-                    f"{layer.name}: Keras has no {layer.kernel}×{layer.kernel} pooling with stride "
-                    f"{layer.stride} whose windows hang over the edge of a map of {size} by "
-                    f"{overhang}; use rounding='floor' or another input size."
-                )
-    return keras.layers.MaxPooling2D(layer.kernel, layer.stride, padding, name=layer.name)
+def _poolings(
+    layer: architecture.MaxPooling, record: architecture.LayerTrace
+) -> list[keras.layers.Layer]:
+    """Windows that hang over the far edge are Keras's "same" where that adds nothing in front.
+
+    Where they hang over along one side only, each side is pooled by itself: a maximum over a
+    square is the maximum over its rows of the maximum over each row.
+    """
+    paddings = []
+    for size, positions, overhang in zip(
+        record.input_shape[:2], record.output_shape[:2], record.overhang, strict=True
+    ):
+        if overhang and (positions != -(-size // layer.stride) or overhang > 1):
+            raise ValueError(
+                f"{layer.name}: Keras has no {layer.kernel}×{layer.kernel} pooling with stride "
+                f"{layer.stride} whose windows hang over the edge of a map of {size} by "
+                f"{overhang}; use rounding='floor' or another input size."
+            )
+        paddings.append("same" if overhang else "valid")
+    kernel, stride = layer.kernel, layer.stride
+    rows, columns = paddings
+    if rows == columns:
+        return [keras.layers.MaxPooling2D(kernel, stride, rows, name=layer.name)]
+    return [
+        keras.layers.MaxPooling2D((kernel, 1), (stride, 1), rows, name=f"{layer.name}_rows"),
+        keras.layers.MaxPooling2D((1, kernel), (1, stride), columns, name=layer.name),
+    ]
 
 
 def _initializers(layer: architecture.Convolution | architecture.Dense, fan_in: int) -> dict:

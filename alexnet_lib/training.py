@@ -37,6 +37,7 @@ from .recipe import (
     load_model,
     preprocessing,
     strategy,
+    uses_xla,
     with_preprocessing,
 )
 
@@ -202,7 +203,7 @@ class _Trainer:
         self.strategy = model.distribute_strategy
         self.batch_size = _divisible(recipe.batch_size, self.strategy)
         self.steps = math.ceil(train.size / recipe.batch_size)
-        self.jit = self.strategy.num_replicas_in_sync == 1
+        self.jit = uses_xla(self.strategy)
         with self.strategy.scope():
             self.optimizer = recipe.optimizer()
             # float16 cannot hold small gradients: the loss is scaled up, the gradients down again.
@@ -634,6 +635,18 @@ class Evaluation:
         return int(self.confusion.sum())
 
     @property
+    def top1_interval(self) -> tuple[float, float]:
+        """Within which top-1 accuracies such a result is nothing unusual: 95 %, by Wilson (1927).
+
+        It holds for examples drawn one by one. Where several are parts of one photograph, the
+        truth is less certain than this says.
+        """
+        z, n, share = 1.96, self.examples, self.top1
+        centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+        return max(0.0, centre - half), min(1.0, centre + half)
+
+    @property
     def recall(self) -> np.ndarray:
         """For each class: the share of its examples that were found. NaN without examples."""
         return _share(np.diag(self.confusion), self.confusion.sum(1))
@@ -696,7 +709,7 @@ def evaluate(model: keras.Model, data, crops: int = 1) -> Evaluation:
         )
     names = tuple(preprocessing(model).class_names)
     strategy = model.distribute_strategy
-    forward = _forward(model, jit=strategy.num_replicas_in_sync == 1)
+    forward = _forward(model, jit=uses_xla(strategy))
     probabilities, labels = _predictions(forward, data, crops, strategy)
     if not len(labels):
         raise ValueError("The data set has no examples.")
