@@ -39,7 +39,7 @@ def filters(model: keras.Model, layer: str = "conv1") -> np.ndarray:
     kernel = getattr(_layer(model, layer), "kernel", None)
     if kernel is None or len(kernel.shape) != 4:
         raise ValueError(f"{layer} is no convolution: it has no filters.")
-    return np.moveaxis(np.asarray(kernel, "float32"), -1, 0)
+    return np.moveaxis(keras.ops.convert_to_numpy(kernel), -1, 0)
 
 
 def filter_images(kernels: np.ndarray) -> np.ndarray:
@@ -251,30 +251,50 @@ def receptive_boxes(records: Sequence[LayerTrace], layer: str) -> np.ndarray:
     Raises:
         ValueError: if there is no such layer.
     """
-    record = _record(records, layer)
-    height, width = records[0].input_shape[:2]
-    if not record.jump:
-        return np.array([[[0, 0, height, width]]])
-    starts = [_starts(records, layer, axis) for axis in (0, 1)]
-    boxes = np.zeros((*record.output_shape[:2], 4), int)
-    for axis, side in enumerate((height, width)):
-        start = np.expand_dims(starts[axis], 1 - axis)
-        boxes[..., axis] = np.clip(start, 0, side)
-        boxes[..., axis + 2] = np.clip(start + record.receptive_field, 0, side)
-    return boxes
+    if not _record(records, layer).jump:
+        return np.array([[[0, 0, *records[0].input_shape[:2]]]])
+    (tops, bottoms), (lefts, rights) = (_seen(records, layer, axis) for axis in (0, 1))
+    shape = len(tops), len(lefts)
+    parts = tops[:, None], lefts, bottoms[:, None], rights
+    return np.stack([np.broadcast_to(part, shape) for part in parts], axis=-1)
+
+
+def _seen(records: Sequence[LayerTrace], layer: str, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first pixel along one axis that each place of a layer sees, and the one after its last.
+
+    Followed window by window: a window over the edge sees only what is there, and a remainder that
+    a layer drops stays unseen by all that come after.
+    """
+    first = np.arange(records[0].input_shape[axis])
+    end = first + 1
+    for record in records:
+        if record.kernel:
+            starts = np.arange(record.output_shape[axis]) * (record.stride or 1) - _padding(record)
+            ends = np.minimum(starts + record.kernel, len(first))
+            first, end = first[np.maximum(starts, 0)], end[ends - 1]
+        if record.name == layer:
+            break
+    return first, end
 
 
 def _starts(records: Sequence[LayerTrace], layer: str, axis: int) -> np.ndarray:
-    """Where the receptive fields of a layer begin along one axis; negative over the near edge."""
+    """Where the squares of `receptive_field` pixels begin that the places of a layer look at.
+
+    Negative where they hang over the near edge.
+    """
     start, jump = 0, 1
     for record in records:
         if record.kernel:
-            # Normalization within a map has no padding: its square is centred on its unit.
-            padding = record.kernel // 2 if record.padding is None else record.padding
-            start, jump = start - padding * jump, jump * (record.stride or 1)
+            start, jump = start - _padding(record) * jump, jump * (record.stride or 1)
         if record.name == layer:
-            return start + jump * np.arange(record.output_shape[axis])
-    raise AssertionError(f"_record let {layer!r} through")
+            break
+    return start + jump * np.arange(_record(records, layer).output_shape[axis])
+
+
+def _padding(record: LayerTrace) -> int:
+    """Places by which the first window hangs over the near edge."""
+    # Normalization within a map has no padding: its square is centred on its unit.
+    return record.kernel // 2 if record.padding is None else record.padding
 
 
 @dataclass(frozen=True, eq=False)
@@ -570,7 +590,7 @@ def randomized(model: keras.Model, down_to: str = "conv1", seed: int = 0) -> ker
     random = np.random.default_rng(seed)
     for layer in reversed(copy.layers):
         for variable in layer.trainable_variables + layer.non_trainable_variables:
-            values = np.asarray(variable)
+            values = keras.ops.convert_to_numpy(variable)
             variable.assign(random.permutation(values.ravel()).reshape(values.shape))
         if layer.name == down_to:
             break

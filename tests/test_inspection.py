@@ -1,0 +1,533 @@
+"""What looks inside the network, against loops, NumPy, SciPy and scikit-image."""
+
+import keras
+import numpy as np
+import pytest
+from scipy.signal import convolve2d, correlate2d
+from scipy.spatial import cKDTree
+from skimage.filters import gabor_kernel
+
+from alexnet_lib import architecture, inspection
+from alexnet_lib.architecture import Convolution, Dense, Flatten, LocalResponseNorm, MaxPooling
+from alexnet_lib.model import ILSVRC_MEAN, AlexNet, build, preprocess_input
+from alexnet_lib.recipe import load_model, with_preprocessing
+
+LAYERS = (
+    Convolution("conv1", filters=8, kernel=5, stride=2, stddev=0.05),
+    LocalResponseNorm("norm1"),
+    MaxPooling("pool1"),
+    Convolution("conv2", filters=6, kernel=3, padding=1, groups=2, stddev=0.2),
+    Flatten("flatten"),
+    Dense("fc7", units=16, stddev=0.1, bias=0.1),
+    Dense("fc8", units=3, stddev=0.1, activation="softmax"),
+)
+SHAPE = (33, 29, 3)
+RECORDS = architecture.trace_layers(LAYERS, SHAPE)
+CLASSES = ("cat", "dog", "emu")
+
+
+@pytest.fixture(scope="module")
+def network():
+    keras.utils.set_random_seed(0)
+    return build(LAYERS, SHAPE)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    random = np.random.default_rng(0)
+    return random.integers(0, 256, (20, *SHAPE)).astype("float32")
+
+
+@pytest.fixture(scope="module", params=["bare", "preprocess", "file"])
+def any_model(request, network, pictures, tmp_path_factory):
+    """A model in each of its three forms, and pictures as it takes them."""
+    if request.param == "bare":
+        return network, np.asarray(preprocess_input(pictures))
+    model = with_preprocessing(network, CLASSES)
+    if request.param == "file":
+        path = tmp_path_factory.mktemp("models") / "best.keras"
+        model.save(path)
+        model = load_model(path)
+    return model, pictures
+
+
+# --- filters -------------------------------------------------------------------------------------
+
+
+def test_filters_are_the_kernels_one_by_one(network):
+    filters = inspection.filters(network, "conv2")
+    assert filters.shape == (6, 3, 3, 4)
+    np.testing.assert_array_equal(filters[5, 2, 1], network.get_layer("conv2").kernel[2, 1, :, 5])
+    with pytest.raises(ValueError, match="fc7 is no convolution"):
+        inspection.filters(network, "fc7")
+    with pytest.raises(ValueError, match=r"no layer 'conv9' in alexnet; it has image, conv1"):
+        inspection.filters(network, "conv9")
+
+
+def test_filter_images_are_grey_where_a_weight_is_zero():
+    kernels = np.zeros((3, 3, 3, 3))
+    kernels[0, 0, 0] = (4, -2, 1)
+    kernels[1, 1, 1, 2] = -1e-6
+    images = inspection.filter_images(kernels)
+    np.testing.assert_allclose(images[0, 0, 0], (1, 0.25, 0.625))
+    np.testing.assert_allclose(images[1, 1, 1], (0.5, 0.5, 0))
+    np.testing.assert_array_equal(images[2], np.full((3, 3, 3), 0.5))
+    with pytest.raises(ValueError, match="see 48 channels, which are no colours"):
+        inspection.filter_images(np.zeros((2, 5, 5, 48)))
+    with pytest.raises(ValueError, match=r"has the shape \(11, 11, 3\)"):
+        inspection.filter_images(np.zeros((11, 11, 3)))
+
+
+def test_structure_is_the_mean_of_numpys_correlations():
+    random = np.random.default_rng(0)
+    kernels = random.normal(size=(7, 11, 9, 3))
+    kernels[3] = np.cumsum(kernels[3], axis=0)
+    for kernel, structure in zip(kernels, inspection.structure(kernels), strict=True):
+        correlations = [
+            np.corrcoef(one.ravel(), other.ravel())[0, 1]
+            for channel in np.moveaxis(kernel, -1, 0)
+            for one, other in (
+                (channel[1:], channel[:-1]),
+                (channel[:, 1:], channel[:, :-1]),
+            )
+        ]
+        assert structure == pytest.approx(np.mean(correlations))
+
+
+def test_structure_tells_noise_from_stripes():
+    noise = np.random.default_rng(1).normal(size=(500, 11, 11, 3))
+    values = inspection.structure(noise)
+    assert abs(values.mean()) < 0.02
+    assert values.std() == pytest.approx(0.04, abs=0.01)  # as the docstring says
+    stripes = np.repeat(np.real(gabor_kernel(0.15, 0.7, n_stds=2))[..., None], 3, axis=-1)
+    assert inspection.structure(stripes[None])[0] > 0.6
+    assert inspection.structure(np.ones((1, 5, 5, 3)))[0] == 0
+
+
+def test_colourfulness_of_grey_opponents_and_noise():
+    random = np.random.default_rng(0)
+    grey = np.repeat(random.normal(size=(1, 11, 11, 1)), 3, axis=-1)
+    opponent = random.normal(size=(1, 11, 11, 1)) * np.array([1, -2, 1])
+    red = np.array([1.0, 0, 0]) * random.normal(size=(1, 11, 11, 1))
+    values = inspection.colourfulness(np.concatenate([grey, opponent, red, 0 * grey]))
+    np.testing.assert_allclose(values, [0, 1, 2 / 3, 0], atol=1e-12)
+    noise = random.normal(size=(300, 11, 11, 3))
+    assert inspection.colourfulness(noise).mean() == pytest.approx(2 / 3, abs=0.01)
+
+
+@pytest.mark.parametrize("across", [0, 25, 45, 90, 130, 170])
+def test_orientation_is_that_of_gabor_filters(across):
+    # scikit-image counts the angle across the stripes, with rows that grow downwards.
+    gabor = np.real(gabor_kernel(0.2, np.radians(across), sigma_x=2.5, sigma_y=2.5))
+    angles, clearness = inspection.orientation(np.stack([gabor, -3 * gabor])[..., None])
+    difference = (angles - (90 - across)) % 180
+    assert np.minimum(difference, 180 - difference).max() < 3
+    assert clearness.min() > 0.8
+
+
+def test_a_round_blob_has_no_orientation():
+    rows, columns = np.indices((11, 11)) - 5
+    blob = np.exp(-(rows**2 + columns**2) / 8)[None, ..., None]
+    assert inspection.orientation(blob)[1][0] < 0.05
+    assert inspection.orientation(np.ones((1, 5, 5, 3)))[1][0] == 0
+
+
+# --- activities ----------------------------------------------------------------------------------
+
+
+def test_activations_are_those_of_numpy_for_every_kind_of_model(any_model, network):
+    model, pictures = any_model
+    found = inspection.activations(model, pictures[3], ["conv1", "fc8"])
+    kernel, bias = (np.asarray(v, "float64") for v in network.get_layer("conv1").weights)
+    picture = pictures[3] if model is network else pictures[3] - np.array(ILSVRC_MEAN)
+    for unit in (0, 7):
+        expected = sum(
+            correlate2d(picture[..., c], kernel[..., c, unit], "valid")[::2, ::2] for c in range(3)
+        )
+        np.testing.assert_allclose(
+            found["conv1"][..., unit], np.maximum(expected + bias[unit], 0), rtol=1e-3, atol=1e-3
+        )
+    np.testing.assert_allclose(found["fc8"].sum(), 1, rtol=1e-5)
+    batch = inspection.activations(model, pictures, ["conv1"])
+    np.testing.assert_allclose(batch["conv1"][3], found["conv1"], rtol=1e-4, atol=1e-3)
+
+
+def test_activations_of_all_layers_take_one_pass(network, pictures, monkeypatch):
+    calls = []
+    call = keras.layers.Dense.call
+
+    def counted(layer, *arguments, **options):
+        calls.append(layer.name)
+        return call(layer, *arguments, **options)
+
+    monkeypatch.setattr(keras.layers.Dense, "call", counted)
+    found = inspection.activations(network, pictures[0])
+    assert calls == ["fc7", "fc8"]
+    assert list(found) == [layer.name for layer in LAYERS]
+    assert {name: maps.shape for name, maps in found.items()} == {
+        record.name: record.output_shape for record in RECORDS
+    }
+
+
+def test_pictures_of_another_size_are_refused(network):
+    with pytest.raises(ValueError, match=r"shape \(227, 227, 3\); alexnet takes 33×29×3"):
+        inspection.activations(network, np.zeros((227, 227, 3)))
+
+
+def test_features_are_the_activations_of_a_stream(any_model):
+    model, pictures = any_model
+    batches = [(pictures[:7], np.arange(7)), (pictures[7:], np.arange(7, 20))]
+    vectors, labels = inspection.features(model, batches, "pool1")
+    maps = inspection.activations(model, pictures, ["pool1"])["pool1"]
+    np.testing.assert_allclose(vectors, maps.reshape(20, -1), rtol=1e-3, atol=1e-3)
+    np.testing.assert_array_equal(labels, np.arange(20))
+    with pytest.raises(ValueError, match="no examples"):
+        inspection.features(model, [])
+
+
+def test_nearest_neighbours_are_scipys():
+    random = np.random.default_rng(0)
+    vectors, queries = random.normal(size=(200, 12)), random.normal(size=(5, 12))
+    places, distances = inspection.nearest(queries, vectors, 7)
+    expected_distances, expected_places = cKDTree(vectors).query(queries, 7)
+    np.testing.assert_array_equal(places, expected_places)
+    np.testing.assert_allclose(distances, expected_distances)
+    with pytest.raises(ValueError, match="queries have 3 numbers each, the vectors 12"):
+        inspection.nearest(np.zeros(3), vectors)
+    with pytest.raises(ValueError, match="there are 200 vectors"):
+        inspection.nearest(queries, vectors, 201)
+
+
+# --- the picture behind a unit -------------------------------------------------------------------
+
+
+def pixels_seen(records, layer, axis):
+    """For each place along one axis the pixels that it depends on, by following every window."""
+    seen = [{pixel} for pixel in range(records[0].input_shape[axis])]
+    for record in records:
+        if record.kernel:
+            padding = record.kernel // 2 if record.padding is None else record.padding
+            windows = [
+                range(place * (record.stride or 1) - padding, 10**6)[: record.kernel]
+                for place in range(record.output_shape[axis])
+            ]
+            seen = [
+                set().union(*(seen[i] for i in window if 0 <= i < len(seen))) for window in windows
+            ]
+        if record.name == layer:
+            return seen
+    raise AssertionError(layer)
+
+
+@pytest.mark.parametrize("variant", architecture.VARIANTS)
+def test_receptive_boxes_are_what_following_every_window_finds(variant):
+    records = architecture.trace((227, 195), variant)
+    for record in records:
+        if len(record.output_shape) != 3:
+            continue
+        boxes = inspection.receptive_boxes(records, record.name)
+        assert boxes.shape == (*record.output_shape[:2], 4)
+        rows, columns = (pixels_seen(records, record.name, axis) for axis in (0, 1))
+        assert [(min(r), max(r) + 1) for r in rows] == [(t, b) for t, _, b, _ in boxes[:, 0]]
+        assert [(min(c), max(c) + 1) for c in columns] == [(x, y) for _, x, _, y in boxes[0]]
+
+
+def test_a_dense_unit_sees_everything():
+    boxes = inspection.receptive_boxes(RECORDS, "fc7")
+    np.testing.assert_array_equal(boxes, [[[0, 0, 33, 29]]])
+    with pytest.raises(ValueError, match="no layer 'fc6'; there are conv1, norm1"):
+        inspection.receptive_boxes(RECORDS, "fc6")
+
+
+def test_a_heat_map_is_linear_between_its_centres():
+    heat = inspection.HeatMap(
+        np.array([[0.0, 4.0], [2.0, 6.0]]), np.array([1, 3]), np.array([2, 6])
+    )
+    spread = heat.spread(5, 9)
+    assert spread.shape == (5, 9)
+    assert spread[1, 2] == 0
+    assert spread[3, 6] == 6
+    assert spread[2, 4] == 3  # half-way between all four
+    assert spread[0, 0] == 0  # beyond the centres
+    assert spread[4, 8] == 6
+
+
+@pytest.mark.parametrize("batch", [1, 6, 20])
+def test_strongest_patches_are_those_of_brute_force(any_model, pictures, batch):
+    model, taken = any_model
+    labels = np.arange(20) % 3
+    batches = [
+        (taken[start : start + batch], labels[start : start + batch])
+        for start in range(0, 20, batch)
+    ]
+    found = inspection.strongest_patches(model, batches, "conv2", [4, 1], 5, RECORDS)
+    maps = inspection.activations(model, taken, ["conv2"])["conv2"]
+    side = next(record.receptive_field for record in RECORDS if record.name == "conv2")
+    start, jump = -1 * 4, 4  # one zero of padding, four pixels wide; neighbours are 4 apart
+    padded = np.pad(pictures, ((0, 0), (4, side), (4, side), (0, 0)), constant_values=255)
+    for index, unit in enumerate((4, 1)):
+        order = np.argsort(-maps[..., unit].max((1, 2)), kind="stable")[:5]
+        np.testing.assert_array_equal(found.examples[index], order)
+        np.testing.assert_array_equal(found.labels[index], labels[order])
+        for rank, example in enumerate(order):
+            row, column = np.unravel_index(maps[example, ..., unit].argmax(), maps.shape[1:3])
+            assert tuple(found.places[index, rank]) == (row, column)
+            assert found.activities[index, rank] == pytest.approx(
+                maps[example, row, column, unit], rel=1e-3
+            )
+            top, left = start + jump * row, start + jump * column
+            np.testing.assert_array_equal(
+                found.boxes[index, rank],
+                [max(top, 0), max(left, 0), min(top + side, 33), min(left + side, 29)],
+            )
+            expected = padded[example, top + 4 : top + 4 + side, left + 4 : left + 4 + side]
+            np.testing.assert_allclose(found.patches[index, rank], expected, atol=1e-3)
+
+
+def test_strongest_patches_need_units_maps_and_pictures(network, pictures):
+    def search(layer="conv2", units=(0,), count=5):
+        return inspection.strongest_patches(network, [pictures], layer, units, count, RECORDS)
+
+    assert (search().labels == -1).all()
+    with pytest.raises(ValueError, match=r"units are \[6\]; the layer has the units 0 to 5"):
+        search(units=[6])
+    with pytest.raises(ValueError, match="fc7 has no map"):
+        search("fc7")
+    with pytest.raises(ValueError, match="has 20 pictures, but 21 a unit"):
+        search(count=21)
+    with pytest.raises(ValueError, match="has the shapes of no variant"):
+        inspection.strongest_patches(network, [pictures], "conv2", [0])
+
+
+def test_the_effective_field_of_box_filters_is_a_convolution_of_boxes():
+    layers = (
+        Convolution("conv1", filters=2, kernel=3, activation=None),
+        Convolution("conv2", filters=1, kernel=5, stride=2, activation=None),
+    )
+    model = build(layers, (15, 15, 3))
+    for layer in model.layers[1:]:
+        layer.kernel.assign(keras.ops.ones_like(layer.kernel))
+    field = inspection.effective_receptive_field(model, np.ones((4, 15, 15, 3)), "conv2")
+    bump = convolve2d(np.ones((3, 3)), np.ones((5, 5)))
+    expected = np.zeros((15, 15))
+    expected[4:11, 4:11] = bump / bump.sum()  # place 2 of 5, two pixels apart
+    np.testing.assert_allclose(field, expected, atol=1e-7)
+
+
+def test_the_effective_field_ends_where_the_theoretical_one_does():
+    keras.utils.set_random_seed(0)
+    model = AlexNet(include_top=False, input_shape=(131, 131, 3))
+    records = architecture.trace(131, include_top=False)
+    pictures = np.random.default_rng(0).normal(0, 60, (2, 131, 131, 3))
+    for layer in ("conv1", "pool1", "conv2"):
+        field = inspection.effective_receptive_field(model, pictures, layer)
+        boxes = inspection.receptive_boxes(records, layer)
+        middle = boxes[boxes.shape[0] // 2, boxes.shape[1] // 2]
+        rows, columns = np.nonzero(field)
+        seen = [rows.min(), columns.min(), rows.max() + 1, columns.max() + 1]
+        np.testing.assert_array_equal(seen, middle)
+    dead = keras.models.clone_model(model)
+    dead.get_layer("conv1").bias.assign([-1e6] * 96)
+    with pytest.raises(ValueError, match="None of the pictures excites"):
+        inspection.effective_receptive_field(dead, pictures, "conv1")
+
+
+def test_the_side_that_holds_a_share_is_that_of_a_loop():
+    field = np.random.default_rng(0).random((21, 21)) * np.outer(np.hanning(21), np.hanning(21))
+    for share in (0.3, 0.95, 1.0):
+        side = inspection.side_holding(field, share)
+        rows, columns = np.indices(field.shape)
+        row = round(np.average(rows, weights=field))
+        column = round(np.average(columns, weights=field))
+        held = [
+            field[
+                max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1
+            ].sum()
+            for reach in range(21)
+        ]
+        enough = next(r for r in range(21) if held[r] >= share * field.sum() - 1e-12)
+        assert side == 2 * enough + 1
+    point = np.zeros((9, 9))
+    point[3, 5] = 2
+    assert inspection.side_holding(point) == 1
+    with pytest.raises(ValueError, match="share is 0"):
+        inspection.side_holding(field, 0)
+
+
+# --- what an answer rests on ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [5, 64])
+def test_occlusion_is_that_of_a_loop(any_model, network, batch_size):
+    model, pictures = any_model
+    grey = 0 if model is network else np.array(ILSVRC_MEAN)
+    heat = inspection.occlusion(model, pictures[2], 1, size=10, stride=6, batch_size=batch_size)
+    tops, lefts = (0, 6, 12, 18), (0, 6, 12, 18)
+    assert heat.values.shape == (4, 4)
+    for i, top in enumerate(tops):
+        for j, left in enumerate(lefts):
+            covered = pictures[2].copy()
+            covered[top : top + 10, left : left + 10] = grey
+            expected = np.asarray(model(covered[None], training=False))[0, 1]
+            assert heat.values[i, j] == pytest.approx(expected, rel=1e-3)
+            assert (heat.rows[i], heat.columns[j]) == (top + 4.5, left + 4.5)
+
+
+def test_occlusion_needs_a_class_and_a_square_that_fits(network, pictures):
+    with pytest.raises(ValueError, match="target is 3; alexnet has the classes 0 to 2"):
+        inspection.occlusion(network, pictures[0], 3)
+    with pytest.raises(ValueError, match="does not fit"):
+        inspection.occlusion(network, pictures[0], 0, size=48)
+    with pytest.raises(ValueError, match="stride 0"):
+        inspection.occlusion(network, pictures[0], 0, size=5, stride=0)
+    with pytest.raises(ValueError, match="has no classes"):
+        inspection.occlusion(build(LAYERS[:4], SHAPE), pictures[0], 0)
+
+
+def test_grad_cam_is_that_of_a_computation_by_hand():
+    layers = (
+        Convolution("conv5", filters=4, kernel=3, stride=2, stddev=0.1),
+        Flatten("flatten"),
+        Dense("fc8", units=3, stddev=0.1, activation="softmax"),
+    )
+    records = architecture.trace_layers(layers, (11, 9, 3))
+    keras.utils.set_random_seed(1)
+    model = build(layers, (11, 9, 3))
+    model.trainable = False  # where no variable is watched, the gradient must still arrive
+    picture = np.random.default_rng(1).normal(size=(11, 9, 3)).astype("float32")
+    kernel, bias = (np.asarray(v, "float64") for v in model.get_layer("conv5").weights)
+    maps = np.stack(
+        [
+            sum(correlate2d(picture[..., c], kernel[..., c, k], "valid") for c in range(3))[
+                ::2, ::2
+            ]
+            + bias[k]
+            for k in range(4)
+        ],
+        axis=-1,
+    )
+    maps = np.maximum(maps, 0)
+    for target in range(3):
+        # The score is linear in the maps: its gradient is the kernel of fc8.
+        gradient = np.asarray(model.get_layer("fc8").kernel)[:, target].reshape(maps.shape)
+        expected = np.maximum((maps * gradient.mean((0, 1))).sum(-1), 0)
+        heat = inspection.grad_cam(model, picture, target, records=records)
+        assert expected.max() > 0
+        np.testing.assert_allclose(heat.values, expected, rtol=1e-3, atol=1e-7)
+    np.testing.assert_array_equal(heat.rows, [1, 3, 5, 7, 9])
+    np.testing.assert_array_equal(heat.columns, [1, 3, 5, 7])
+
+
+def test_grad_cam_works_on_every_kind_of_model(any_model):
+    model, pictures = any_model
+    heat = inspection.grad_cam(model, pictures[0], 2, "conv2", RECORDS)
+    assert heat.values.shape == (7, 6)
+    assert heat.values.min() >= 0
+    # A unit of pool1 sees 9 pixels, the first one pixels 0 to 8; conv2 is centred on it.
+    np.testing.assert_array_equal(heat.rows, [4, 8, 12, 16, 20, 24, 28])
+    np.testing.assert_array_equal(heat.columns, [4, 8, 12, 16, 20, 24])
+    with pytest.raises(ValueError, match="fc7 has no map"):
+        inspection.grad_cam(model, pictures[0], 2, "fc7", RECORDS)
+
+
+def test_the_geometry_of_a_variant_is_found_by_its_shapes():
+    keras.utils.set_random_seed(0)
+    network = AlexNet(classes=3, fc_units=8, input_shape=(99, 99, 3))
+    model = with_preprocessing(network, CLASSES)
+    picture = np.random.default_rng(0).integers(0, 256, (99, 99, 3))
+    heat = inspection.grad_cam(model, picture, 0)
+    records = architecture.trace(99)
+    assert heat.values.shape == records[8].output_shape[:2]
+    boxes = inspection.receptive_boxes(architecture.trace(995), "conv5")
+    middle = boxes[30, 30]  # where no edge cuts: centres are those of the boxes
+    step = 16
+    assert heat.rows[1] - heat.rows[0] == step
+    assert heat.rows[0] == (middle[0] + middle[2] - 1) / 2 - 30 * step
+
+
+def test_a_randomized_network_keeps_its_numbers_but_not_their_places(any_model):
+    model, pictures = any_model
+    before = model.get_weights()
+    copy = inspection.randomized(model, "conv2", seed=3)
+    for layer in model.layers:
+        other = copy.get_layer(layer.name)
+        for old, new in zip(layer.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(np.sort(old, None), np.sort(new, None))
+            if layer.name == "conv1":
+                np.testing.assert_array_equal(old, new)
+            elif old.ndim > 1:
+                assert (old != new).mean() > 0.9
+    for old, now in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, now)
+    # As a model it works like any other.
+    assert inspection.activations(copy, pictures[0], ["fc8"])["fc8"].shape == (3,)
+    again = inspection.randomized(model, "conv2", seed=3)
+    for one, other in zip(copy.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+# --- pictures that excite a unit -----------------------------------------------------------------
+
+
+def test_one_step_follows_the_gradient():
+    """The score of a class is linear here, so its gradient is its kernel, whatever the picture."""
+    layers = (Flatten("flatten"), Dense("fc8", units=3, activation="softmax"))
+    model = with_preprocessing(build(layers, (8, 8, 3)), CLASSES)
+    plain = {"steps": 1, "jitter": 0, "decay": 0.0, "blur": 0.0, "seed": 5}
+    found = inspection.maximize(model, "fc8", [2, 0], rate=3.0, **plain)
+    noise = np.random.default_rng(5).normal(0, 10, (2, 8, 8, 3)) + ILSVRC_MEAN
+    for index, unit in enumerate((2, 0)):
+        slope = np.asarray(model.get_layer("fc8").kernel)[:, unit].reshape(8, 8, 3)
+        expected = noise[index] + 3 * slope / np.sqrt((slope**2).mean())
+        np.testing.assert_allclose(found[index], expected.clip(0, 255), atol=1e-2)
+
+
+def test_the_ascent_excites_the_unit_from_any_kind_of_model(any_model):
+    model, _ = any_model
+    found = inspection.maximize(model, "conv2", [0, 3], steps=16, jitter=2)
+    assert found.shape == (2, *SHAPE)
+    assert found.min() >= 0
+    assert found.max() <= 255
+    start = inspection.maximize(model, "conv2", [0, 3], steps=1, jitter=2, rate=1e-6)
+
+    def excited(pictures):
+        if "preprocess" not in [layer.name for layer in model.layers]:
+            pictures = np.asarray(preprocess_input(pictures))
+        maps = inspection.activations(model, pictures, ["conv2"])["conv2"]
+        return np.array([maps[i, 3, 3, unit] for i, unit in enumerate((0, 3))])
+
+    assert (excited(found) > 2 * excited(start) + 0.1).all()
+
+
+def test_the_ascent_repeats_with_its_seed_and_decay_pulls_to_grey(network):
+    def contrast(**settings):
+        return inspection.maximize(network, "fc7", [1], steps=8, **settings)
+
+    np.testing.assert_array_equal(contrast(seed=1), contrast(seed=1))
+    assert np.abs(contrast(seed=1) - contrast(seed=2)).max() > 1
+    assert contrast(decay=0.3).std() < contrast(decay=0.0).std()
+    # Blurred, neighbours are alike.
+    rough, smooth = (np.abs(np.diff(contrast(blur=b)[0], axis=0)).mean() for b in (0.0, 2.0))
+    assert smooth < rough / 2
+    with pytest.raises(ValueError, match="decay=1"):
+        contrast(decay=1)
+    with pytest.raises(ValueError, match="norm1 is neither a convolution nor fully connected"):
+        inspection.maximize(network, "norm1", [0])
+    with pytest.raises(ValueError, match="units 0 to 15"):
+        inspection.maximize(network, "fc7", [16])
+
+
+@pytest.mark.parametrize("variant", ["paper", "owt"])
+@pytest.mark.parametrize("scale", [1.0, 1 / 58])
+def test_as_pictures_undoes_the_preprocessing(variant, scale):
+    size = architecture.smallest_input(architecture.describe(variant))
+    network = AlexNet(variant=variant, include_top=False, input_shape=(size, size, 3))
+    pictures = np.random.default_rng(0).integers(0, 256, (2, size, size, 3)).astype("float32")
+    taken = np.asarray(preprocess_input(pictures, variant))
+    np.testing.assert_allclose(inspection.as_pictures(network, taken), pictures, atol=1e-3)
+    classes = AlexNet(variant=variant, classes=3, fc_units=4, input_shape=(size, size, 3))
+    model = with_preprocessing(classes, CLASSES, variant, scale)
+    np.testing.assert_allclose(inspection.as_pictures(model, pictures), pictures, atol=1e-3)
+    # What covers the picture is what the network takes for nothing.
+    _, grey, _ = inspection._palette(model)
+    np.testing.assert_allclose(model.get_layer("preprocess")(grey[None, None]), 0, atol=1e-4)
