@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 from keras import ops
 
-from . import architecture
+from . import architecture, compact
 from .architecture import ILSVRC_MEAN
 from .layers import GroupedConv2D, LocalResponseNormalization, MapResponseNormalization
 
@@ -32,7 +32,9 @@ def AlexNet(
     (`keras.utils.set_random_seed`).
 
     Args:
-        weights: None for initial values, or the path of a `.weights.h5` file.
+        weights: None for initial values; `"pocket"` for the weights that travel with this package
+            (`alexnet_lib/weights/README.md`), which bring their own `classes` and `fc_units`; or
+            the path of a `.weights.h5` file.
         classes: how many classes `fc8` tells apart.
         input_shape: `(height, width, 3)`. The paper prints 224 where its arithmetic needs 227.
         include_top: False ends with `pool5`, output `(batch, 6, 6, 256)` at 227×227.
@@ -55,6 +57,10 @@ def AlexNet(
             the weights do not fit.
         FileNotFoundError: if `weights` is not a file.
     """
+    shipped = None
+    if weights == "pocket":
+        shipped, description = compact.read()
+        classes, fc_units = _as_shipped(description, variant, classes, fc_units, include_top)
     layers = architecture.describe(
         variant,
         classes=classes,
@@ -64,7 +70,11 @@ def AlexNet(
         classifier_activation=classifier_activation,
     )
     model = build(layers, input_shape, name=f"alexnet_{variant}")
-    if weights is not None:
+    if shipped:
+        for layer in model.layers:
+            if layer.weights:
+                layer.set_weights([shipped[f"{layer.name}/{what}"] for what in ("kernel", "bias")])
+    elif weights is not None:
         if not Path(weights).is_file():
             raise FileNotFoundError(
                 f"There are no weights at {str(weights)!r}; give the path of a .weights.h5 file, "
@@ -72,6 +82,25 @@ def AlexNet(
             )
         model.load_weights(weights)
     return model
+
+
+def _as_shipped(
+    description: dict, variant: str, classes: int, fc_units: int, include_top: bool
+) -> tuple[int, int]:
+    """The shipped network's classes and units; an error where other ones were asked for."""
+    asked = {"variant": variant}
+    if include_top:
+        # What was left at its default was not asked for.
+        asked |= {} if classes == 1000 else {"classes": classes}
+        asked |= {} if fc_units == 4096 else {"fc_units": fc_units}
+    for name, value in asked.items():
+        if value != description[name]:
+            raise ValueError(
+                f"The weights 'pocket' have {name}={description[name]!r}; you asked for {value!r}. "
+                "For other classes give the trunk a new head, as alexnet_lib.transfer does, or "
+                "take include_top=False."
+            )
+    return description["classes"], description["fc_units"]
 
 
 def build(
