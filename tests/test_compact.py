@@ -1,0 +1,120 @@
+"""Weights in 8 bits, and the network that travels with the package."""
+
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from alexnet_lib import AlexNet, compact, trace
+
+NAMES = ["cat", "dog", "Löwenzahn"]
+
+
+@pytest.fixture(scope="module")
+def small():
+    keras.utils.set_random_seed(1)
+    return AlexNet(classes=3, fc_units=8)
+
+
+def arrays(model):
+    return {
+        f"{layer.name}/{what}": np.asarray(values)
+        for layer in model.layers
+        if layer.weights
+        for what, values in zip(("kernel", "bias"), layer.get_weights(), strict=True)
+    }
+
+
+def test_no_weight_is_off_by_more_than_half_a_step(small, tmp_path):
+    path = tmp_path / "new" / "small.safetensors"
+    compact.write(small, path, NAMES)
+    read, description = compact.read(path)
+    for name, values in arrays(small).items():
+        steps = 0.0
+        if name.endswith("kernel"):
+            steps = np.abs(values).max(tuple(range(values.ndim - 1))) / 127
+        assert read[name].dtype == np.float32
+        assert (np.abs(read[name] - values) <= steps / 2 * 1.0001).all(), name
+    assert description == {
+        "variant": "paper",
+        "classes": 3,
+        "fc_units": 8,
+        "input_shape": [227, 227, 3],
+        "class_names": NAMES,
+    }
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_filter_of_zeros_stays_one():
+    kernel = np.zeros((3, 3, 2, 4), "float32")
+    kernel[..., 1] = 0.5
+    whole, scale = compact.quantize(kernel)
+    np.testing.assert_allclose(whole * scale, kernel, rtol=1e-6)
+    assert np.isfinite(scale).all()
+
+
+def test_a_damaged_file_is_named(small, tmp_path):
+    path = tmp_path / "small.safetensors"
+    compact.write(small, path, NAMES)
+    whole = path.read_bytes()
+    for contents in (whole[: len(whole) // 2], b"", b"\x00" * 4096):
+        path.write_bytes(contents)
+        with pytest.raises(ValueError, match=r"small\.safetensors holds no whole network"):
+            compact.read(path)
+    with pytest.raises(FileNotFoundError, match="no weights at"):
+        compact.read(tmp_path / "absent.safetensors")
+
+
+class TestPocket:
+    def test_it_is_small_enough_to_travel(self):
+        assert compact.POCKET.stat().st_size <= 10e6
+        assert (compact.POCKET.parent / "README.md").is_file()
+
+    def test_it_loads_within_two_seconds_and_without_tensorflow_named(self):
+        code = (
+            "import time, keras; from alexnet_lib import AlexNet; AlexNet(classes=2, fc_units=2);"
+            "start = time.perf_counter(); AlexNet(weights='pocket');"
+            "print(time.perf_counter() - start)"
+        )
+        seconds = min(
+            float(
+                subprocess.run(
+                    [sys.executable, "-c", code],
+                    cwd=ROOT,
+                    capture_output=True,
+                    text=True,
+                    check=True,
+                ).stdout
+            )
+            for _ in range(2)
+        )
+        assert seconds < 2
+
+    def test_it_is_the_papers_network_with_its_own_head(self):
+        start = time.perf_counter()
+        model = AlexNet(weights="pocket")
+        assert time.perf_counter() - start < 10
+        _, description = compact.read()
+        records = {r.name: r for r in trace(classes=description["classes"], fc_units=512)}
+        for layer in model.layers[1:]:
+            assert layer.count_params() == records[layer.name].parameters
+        assert len(description["class_names"]) == model.output_shape[-1] == 15
+
+    def test_the_trunk_alone(self):
+        trunk = AlexNet(weights="pocket", include_top=False)
+        whole = AlexNet(weights="pocket")
+        for layer in trunk.layers:
+            for one, other in zip(
+                layer.get_weights(), whole.get_layer(layer.name).get_weights(), strict=True
+            ):
+                np.testing.assert_array_equal(one, other)
+
+    @pytest.mark.parametrize("wrong", [{"classes": 5}, {"fc_units": 100}, {"variant": "owt"}])
+    def test_another_network_is_refused(self, wrong):
+        (name,) = wrong
+        with pytest.raises(ValueError, match=f"'pocket' have {name}="):
+            AlexNet(weights="pocket", **wrong)
