@@ -23,19 +23,18 @@ import argparse
 import hashlib
 import json
 import os
-import platform
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
+import records
 import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
 
-from alexnet_lib import checkpoints, data, training
+from alexnet_lib import data, training
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "flowers.json"
@@ -136,14 +135,8 @@ def measure(name: str, settings: Settings, source: str, run_dir: Path) -> dict:
         "wall_seconds": wall_seconds,
         "images_per_second": median([row["images_per_second"] for row in run.history]),
         "data": describe_data(source, train, test),
-        "hardware": hardware(),
-        "versions": {
-            "python": platform.python_version(),
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-        },
-        "history": [{key: round(value, 5) for key, value in row.items()} for row in run.history],
-    }
+        "history": records.history(run.history),
+    } | records.surroundings()
 
 
 def median(values: list[float]) -> float:
@@ -166,36 +159,11 @@ def describe_data(source: str, train: InTurn, test: data.Dataset) -> dict:
     }
 
 
-def hardware() -> dict:
-    gpus = [
-        tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
-        for gpu in tf.config.list_physical_devices("GPU")
-    ]
-    return {"cpu": cpu_name(), "cores": os.cpu_count(), "gpus": gpus}
-
-
-def cpu_name() -> str:
-    """As Linux gives it; elsewhere, what Python knows."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
 def command(source: str, name: str, epochs: int | None) -> str:
     """The command that repeats the run, wherever the data lies."""
     changed = f" --epochs {epochs}" if epochs else ""
     quoted = f'"{name}"' if " " in name else name
     return f"python results/flowers.py --data {Path(source).name}{changed} {quoted}"
-
-
-def record(path: Path, name: str, run: dict) -> None:
-    """Puts a run into the file of results, in place of an older one of that name."""
-    results = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    results[name] = run
-    checkpoints.write_text(path, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
 
 
 def table(results: dict) -> Table:
@@ -232,7 +200,7 @@ def main(arguments: list[str] | None = None) -> None:
         # Another number of epochs is another run: its learning rate falls otherwise.
         folder = f"flowers-{name.replace(' ', '-')}-{settings.epochs}"
         run = measure(name, settings, given.data, given.runs / folder)
-        record(RESULTS, name, {"command": command(given.data, name, given.epochs)} | run)
+        records.update(RESULTS, name, {"command": command(given.data, name, given.epochs)} | run)
     if not RESULTS.exists():
         parser.error(f"nothing is recorded yet: {RESULTS.name} is not there")
     Console(width=100).print(table(json.loads(RESULTS.read_text("utf-8"))))

@@ -1,7 +1,8 @@
 """The scripts behind the recorded results, on data so small that they take seconds."""
 
-import importlib.util
+import importlib
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -9,16 +10,10 @@ from conftest import ROOT
 from PIL import Image
 
 
-def script(name):
-    specification = importlib.util.spec_from_file_location(name, ROOT / "results" / f"{name}.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def flowers():
-    return script("flowers")
+    sys.path.insert(0, str(ROOT / "results"))
+    return importlib.import_module("flowers")
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +86,7 @@ def test_flowers_names_the_runs_it_knows(flowers, capsys):
 
 def test_flowers_records_runs_side_by_side(flowers, tmp_path):
     path = tmp_path / "flowers.json"
-    flowers.record(path, "one", {"epochs": 1})
-    flowers.record(path, "two", {"epochs": 2})
-    flowers.record(path, "one", {"epochs": 3})
+    flowers.records.update(path, "one", {"epochs": 1})
+    flowers.records.update(path, "two", {"epochs": 2})
+    flowers.records.update(path, "one", {"epochs": 3})
     assert json.loads(path.read_text()) == {"one": {"epochs": 3}, "two": {"epochs": 2}}

@@ -1,0 +1,103 @@
+"""Charts of healthy and sick training runs, each with one cause, for the training chapter.
+
+    python results/diagnoses.py
+    python results/diagnoses.py overfitting
+
+Every run trains the paper's network (fc6 and fc7 of 128 units, pictures of 67×67) on `photos`,
+which needs no download, and differs from `healthy` in what its entry of `CASES` says. Writes
+diagnoses.json: for each run its recipe, its history and what it ran on. All six show about 90,000
+pictures to the network, which takes two quiet cores about three minutes.
+"""
+
+import argparse
+import os
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import records
+
+from alexnet_lib import data, training
+
+RESULTS = Path(__file__).resolve().parent / "diagnoses.json"
+IMAGE_SIZE, SHORT_SIDE, FC_UNITS = 67, 76, 128
+
+
+@dataclass(frozen=True)
+class Case:
+    """A run: its recipe, and how much it gets to see."""
+
+    recipe: training.Recipe
+    images_per_class: int = 100
+    augment: bool = True
+    dropout: float = 0.5
+
+
+HEALTHY = training.Recipe.modern(epochs=15)
+
+CASES = {
+    "healthy": Case(HEALTHY),
+    # ±128 at the input, biases of 1, weights of 0.01: made for a million pictures.
+    "plateau": Case(training.Recipe.paper(epochs=15, batch_size=32, patience=15)),
+    "rate too low": Case(replace(HEALTHY, learning_rate=HEALTHY.learning_rate / 50)),
+    "rate too high": Case(replace(HEALTHY, learning_rate=HEALTHY.learning_rate * 8)),
+    "overfitting": Case(replace(HEALTHY, epochs=60), 6, augment=False, dropout=0.0),
+    "learning-rate drops": Case(
+        replace(HEALTHY, epochs=30, schedule="plateau", patience=4, warmup_epochs=0.0)
+    ),
+}
+
+
+def train(case: Case, run_dir: Path) -> dict:
+    shared = {
+        "image_size": IMAGE_SIZE,
+        "short_side": SHORT_SIDE,
+        "batch_size": case.recipe.batch_size,
+        "cache": "memory",
+    }
+    pictures = data.load(
+        "photos",
+        "train",
+        augment=case.augment,
+        limit_per_class=case.images_per_class,
+        **shared,
+    )
+    test = data.load("photos", "test", **shared)
+    model = case.recipe.build(
+        pictures.class_names,
+        input_shape=(IMAGE_SIZE, IMAGE_SIZE, 3),
+        fc_units=FC_UNITS,
+        dropout=case.dropout,
+    )
+    try:
+        run = training.fit(model, pictures, test, case.recipe, run_dir=run_dir)
+        rows, stopped = run.history, run.stopped
+    except training.TrainingDivergedError as error:
+        rows, stopped = [], str(error).replace(str(run_dir), "the run_dir")
+    return {
+        "case": asdict(case) | {"recipe": case.recipe.as_dict()},
+        "precision": case.recipe.policy(),
+        "classes": len(pictures.class_names),
+        "training_examples": pictures.size,
+        "test_examples": test.size,
+        "stopped": stopped,
+        "history": records.history(rows),
+    } | records.surroundings()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="RUN", help=f"of {', '.join(CASES)}; or all")
+    names = parser.parse_args(arguments).names or list(CASES)
+    unknown = sorted(set(names) - set(CASES))
+    if unknown:
+        parser.error(f"there is no run {unknown[0]!r}; runs are {', '.join(CASES)}")
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            records.update(RESULTS, name, train(CASES[name], Path(folder) / "run"))
+
+
+if __name__ == "__main__":
+    main()
