@@ -6,6 +6,7 @@ narrow, with large type, so that they can be read on a telephone.
 
 from collections.abc import Mapping, Sequence
 from math import ceil
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,6 +15,9 @@ from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
 from matplotlib.ticker import PercentFormatter
 
 from . import architecture
+
+if TYPE_CHECKING:
+    from .inspection import HeatMap
 
 # Okabe and Ito's colours, which people with colour-blindness can tell apart.
 BLUE, ORANGE, GREEN, SKY, VERMILION, GREY = (
@@ -304,6 +308,271 @@ def competition_results(
             ],
             frameon=False,
         )
+    return _finish(figure)
+
+
+def silenced_units(layers: Mapping[str, np.ndarray], columns: int = 32) -> Figure:
+    """The activities of one fully connected layer, once for each name, as a grid of squares.
+
+    Args:
+        layers: name → `(units,)`; NaN marks a unit that dropout has silenced, which is drawn in
+            another colour. The grids share one scale, from 0 to the largest activity.
+        columns: units in a row of the grid.
+    """
+    largest = max(np.nanmax(units) for units in layers.values())
+    rows = ceil(len(next(iter(layers.values()))) / columns)
+    colours = plt.get_cmap("gray").with_extremes(bad=SKY)
+    with plt.rc_context(_STYLE):
+        figure, all_axes = plt.subplots(
+            len(layers),
+            1,
+            figsize=(5.4, len(layers) * (5.2 * rows / columns + 0.35)),
+            layout="constrained",
+            squeeze=False,
+        )
+        for axes, (name, units) in zip(all_axes[:, 0], layers.items(), strict=True):
+            grid = np.zeros(rows * columns)
+            grid[: len(units)] = units
+            shown = axes.imshow(
+                grid.reshape(rows, columns), cmap=colours, vmin=0, vmax=largest or 1
+            )
+            axes.set_title(name, fontsize=11, loc="left")
+            axes.axis("off")
+        figure.colorbar(shown, ax=all_axes, label="activity", shrink=0.6)
+    return _finish(figure)
+
+
+def spread(x: Sequence[float], runs: Mapping[str, np.ndarray], xlabel: str, ylabel: str) -> Figure:
+    """What several runs with different seeds have in common: their mean, and their range as a band.
+
+    Args:
+        x: where the runs were measured, `(points,)`.
+        runs: name → `(seeds, points)`. The third and the fourth take the colours of the first two
+            and are dashed.
+    """
+    styles = [(BLUE, "-"), (ORANGE, "-"), (BLUE, "--"), (ORANGE, "--")]
+    with plt.rc_context(_STYLE):
+        figure, axes = plt.subplots(figsize=(5.4, 3.8), layout="constrained")
+        for (colour, dashes), (name, values) in zip(styles, runs.items(), strict=False):
+            axes.plot(x, values.mean(0), dashes, color=colour, label=name, linewidth=2)
+            axes.fill_between(x, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0)
+        axes.set(xlabel=xlabel, ylabel=ylabel, xlim=(min(x), max(x)))
+        axes.set_ylim(bottom=0)
+        axes.legend(frameon=False)
+    return _finish(figure)
+
+
+def filter_sheet(images: np.ndarray, towers: int = 2, columns: int = 16) -> Figure:
+    """The filters of the first layer, tower under tower, as figure 3 of the paper lays them out.
+
+    Args:
+        images: `(filters, rows, columns, 3)`, RGB, 0..1, as `inspection.filter_images` gives them.
+        towers: into how many equal runs the filters are divided.
+        columns: filters in a row.
+    """
+    blocks = [_sheet(part, columns) for part in np.split(np.asarray(images), towers)]
+    ratios = [block.shape[0] / block.shape[1] for block in blocks]
+    with plt.rc_context(_STYLE):
+        figure, all_axes = plt.subplots(
+            towers,
+            1,
+            figsize=(5.4, 5.4 * sum(ratios) + (0.3 * towers if towers > 1 else 0)),
+            layout="constrained",
+            squeeze=False,
+        )
+        for number, (axes, block) in enumerate(zip(all_axes[:, 0], blocks, strict=True), start=1):
+            axes.imshow(block, interpolation="nearest")
+            axes.axis("off")
+            if towers > 1:
+                axes.set_title(f"tower {number}", fontsize=11, loc="left")
+    return _finish(figure)
+
+
+def _sheet(images: np.ndarray, columns: int) -> np.ndarray:
+    """Small pictures of one size in rows, with a white line between them."""
+    height, width = images.shape[1:3]
+    rows = ceil(len(images) / columns)
+    sheet = np.ones((rows * (height + 1) - 1, columns * (width + 1) - 1, 3))
+    for index, image in enumerate(images):
+        top, left = (
+            part * side
+            for part, side in zip(divmod(index, columns), (height + 1, width + 1), strict=True)
+        )
+        sheet[top : top + height, left : left + width] = image
+    return sheet
+
+
+def distributions(
+    values: Mapping[str, np.ndarray], xlabel: str, line: float | None = None
+) -> Figure:
+    """How several sets of numbers are spread, as outlines of histograms over shared bins.
+
+    Args:
+        values: name → `(numbers,)`.
+        xlabel: what the numbers are.
+        line: a value to mark.
+    """
+    edges = np.histogram_bin_edges(np.concatenate(list(values.values())), 30)
+    with plt.rc_context(_STYLE):
+        figure, axes = plt.subplots(figsize=(5.4, 3.4), layout="constrained")
+        for colour, (name, numbers) in zip(
+            (BLUE, GREY, ORANGE, GREEN), values.items(), strict=False
+        ):
+            axes.hist(numbers, edges, histtype="stepfilled", color=colour, alpha=0.3)
+            axes.hist(numbers, edges, histtype="step", color=colour, linewidth=2, label=name)
+        if line is not None:
+            axes.axvline(line, color=VERMILION, linestyle="--", linewidth=1.2)
+        axes.set(xlabel=xlabel, ylabel="filters")
+        axes.legend(frameon=False)
+    return _finish(figure)
+
+
+def towers(horizontal: np.ndarray, vertical: np.ndarray, xlabel: str, ylabel: str) -> Figure:
+    """Each filter as a point by two measures, its tower by colour and shape.
+
+    Args:
+        horizontal, vertical: `(filters,)`; the first half belongs to the first tower.
+        xlabel, ylabel: what the measures are.
+    """
+    with plt.rc_context(_STYLE):
+        figure, axes = plt.subplots(figsize=(5.4, 4.2), layout="constrained")
+        for number, tower in enumerate(np.split(np.arange(len(horizontal)), 2), start=1):
+            axes.scatter(
+                horizontal[tower],
+                vertical[tower],
+                color=(BLUE, ORANGE)[number - 1],
+                marker="o^"[number - 1],
+                alpha=0.75,
+                label=f"tower {number}",
+            )
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=2)
+    return _finish(figure)
+
+
+def shares(values: Mapping[str, float], xlabel: str) -> Figure:
+    """A bar for each name, 0 to 1 in percent."""
+    with plt.rc_context(_STYLE):
+        figure, axes = plt.subplots(figsize=(5.4, 0.36 * len(values) + 0.8), layout="constrained")
+        bars = axes.barh(list(values), list(values.values()), color=BLUE)
+        axes.bar_label(bars, [f"{value:.0%}" for value in values.values()], padding=3)
+        axes.invert_yaxis()
+        axes.xaxis.set_major_formatter(PercentFormatter(1))
+        axes.set(xlim=(0, 1.08), xlabel=xlabel)
+    return _finish(figure)
+
+
+def picture_rows(rows: Mapping[str, Sequence[np.ndarray]], apart: int = 0) -> Figure:
+    """Rows of pictures, each row under its name.
+
+    Args:
+        rows: name → pictures: `(height, width, 3)`, RGB 0..255, or `(height, width)` of any range,
+            which is drawn in grey from its least to its greatest value. Rows are equally long.
+        apart: so many pictures at the left of each row stand apart from the rest.
+    """
+    columns = max(map(len, rows.values()))
+    side = 5.4 / (columns + 0.3 * bool(apart))
+    with plt.rc_context(_STYLE):
+        figure, all_axes = plt.subplots(
+            len(rows),
+            columns + bool(apart),
+            figsize=(5.4, len(rows) * (side + 0.26)),
+            layout="constrained",
+            squeeze=False,
+            width_ratios=[1] * apart + [0.3] * bool(apart) + [1] * (columns - apart),
+        )
+        figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.02, hspace=0.02)
+        for line, (name, images) in zip(all_axes, rows.items(), strict=True):
+            for axes in line:
+                axes.axis("off")
+            line[0].set_title(name, fontsize=10, loc="left")
+            places = [axes for index, axes in enumerate(line) if not apart or index != apart]
+            for axes, image in zip(places, images, strict=False):
+                axes.imshow(image.astype("uint8") if image.ndim == 3 else image, cmap="gray")
+    return _finish(figure)
+
+
+def heat_maps(
+    image: np.ndarray,
+    heats: Mapping[str, "HeatMap"],
+    columns: int = 2,
+    label: str | None = None,
+) -> Figure:
+    """A picture, and beside it heat maps over a pale grey copy of it.
+
+    Args:
+        image: `(height, width, 3)`, RGB, 0..255.
+        heats: name → `inspection.HeatMap`.
+        columns: pictures in a row.
+        label: what the values are. With it, all maps share one scale, which is drawn; without, each
+            is drawn from its own least to its own greatest value.
+    """
+    height, width = image.shape[:2]
+    grey = image.mean(-1) / 255
+    fields = [heat.spread(height, width) for heat in heats.values()]
+    limits = (min(f.min() for f in fields), max(f.max() for f in fields)) if label else (None, None)
+    rows = ceil((len(heats) + 1) / columns)
+    with plt.rc_context(_STYLE):
+        figure, all_axes = plt.subplots(
+            rows,
+            columns,
+            figsize=(5.4, rows * (5.4 / columns + 0.3) + (0.7 if label else 0)),
+            layout="constrained",
+            squeeze=False,
+        )
+        for axes in all_axes.flat:
+            axes.axis("off")
+        all_axes.flat[0].imshow(image.astype("uint8"))
+        all_axes.flat[0].set_title("the picture", fontsize=11)
+        for axes, name, field in zip(all_axes.flat[1:], heats, fields, strict=False):
+            axes.imshow(0.35 + 0.65 * grey, cmap="gray", vmin=0, vmax=1)
+            shown = axes.imshow(field, cmap="inferno", alpha=0.6, vmin=limits[0], vmax=limits[1])
+            axes.set_title(name, fontsize=11)
+        if label:
+            figure.colorbar(
+                shown, ax=all_axes, label=label, location="bottom", shrink=0.7, aspect=30
+            )
+    return _finish(figure)
+
+
+def effective_fields(
+    fields: Mapping[str, np.ndarray], boxes: Mapping[str, Sequence[int]], columns: int = 2
+) -> Figure:
+    """How much each pixel matters to a unit, inside the square that it could see.
+
+    Args:
+        fields: name → `(height, width)`, as `inspection.effective_receptive_field` gives them.
+        boxes: name → top, left, bottom, right of what the unit can see in theory; each picture
+            shows this and a margin.
+    """
+    rows = ceil(len(fields) / columns)
+    with plt.rc_context(_STYLE):
+        figure, all_axes = plt.subplots(
+            rows,
+            columns,
+            figsize=(5.4, rows * (5.4 / columns + 0.3)),
+            layout="constrained",
+            squeeze=False,
+        )
+        for axes in all_axes.flat:
+            axes.axis("off")
+        for axes, (name, field) in zip(all_axes.flat, fields.items(), strict=False):
+            top, left, bottom, right = boxes[name]
+            # The square root shows what a linear scale would leave black.
+            axes.imshow(np.sqrt(field), cmap="magma")
+            axes.add_patch(
+                Rectangle(
+                    (left - 0.5, top - 0.5),
+                    right - left,
+                    bottom - top,
+                    fill=False,
+                    edgecolor=SKY,
+                    linewidth=2,
+                )
+            )
+            margin = max(2, (bottom - top) // 10)
+            axes.set(xlim=(left - margin, right + margin), ylim=(bottom + margin, top - margin))
+            axes.set_title(name, fontsize=11)
     return _finish(figure)
 
 
