@@ -1,0 +1,158 @@
+"""`alexnet evaluate`"""
+
+from functools import reduce
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .shared import expect_one_of, folder_first, plain_errors, print_evaluation, start
+
+PUBLISHED = {"bvlc": (57.1, 80.2), "torchvision": (56.5, 79.1)}
+"""Top-1 and top-5 accuracy, percent, of one crop on ILSVRC-2012's validation set: what the model
+zoos of Caffe and torchvision state."""
+
+
+PARTS = {"val": ("val",), "all": ("train", "val")}
+
+
+def evaluate(
+    model: Annotated[
+        Path | None, typer.Argument(help="A .keras file that train or finetune wrote.")
+    ] = None,
+    data: Annotated[
+        str, typer.Option(help="A folder of class folders, an archive of one, or a name.")
+    ] = ...,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of MODEL, a network of ImageNet's 1,000 classes: bvlc, torchvision, or a "
+            "file of weights. DIR is ILSVRC-2012's validation folder."
+        ),
+    ] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="The network that a file of weights belongs to.")
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            help="val: what training holds out of this source, the default for MODEL; all: every "
+            "picture, the default for --weights."
+        ),
+    ] = None,
+    crops: Annotated[
+        int | None, typer.Option(help="1 (default) or 10; with --weights, by default both.")
+    ] = None,
+) -> None:
+    """Measure a model: accuracy, and which classes it takes for which."""
+    with plain_errors("evaluate"):
+        expect_one_of("--crops", crops or 1, (1, 10))
+        expect_one_of("--part", part or "val", tuple(PARTS))
+        if (model is None) == (weights is None):
+            raise ValueError("Give either MODEL.keras or --weights, one of them.")
+        start("evaluate")
+        if model is not None:
+            _evaluate_model(model, data, part or "val", crops or 1)
+        else:
+            both = (crops,) if crops else (1, 10)
+            _evaluate_weights(weights, variant, data, part or "all", both)
+
+
+def _evaluate_model(path: Path, source: str, part: str, crops: int) -> None:
+    from .. import training
+
+    network = training.load_model(path)
+    names = training.preprocessing(network).class_names
+    examples = _Examples(source, part, network.input_shape[1], names)
+    if part == "val":
+        typer.echo(f"The part of {source} that training leaves out; --part all takes everything.")
+    else:
+        typer.echo(f"All of {source}: if the model was trained on it, it has seen most of this.")
+    print_evaluation(training.evaluate(network, examples, crops))
+
+
+def _evaluate_weights(
+    weights: str, variant: str | None, source: str, part: str, all_crops: tuple[int, ...]
+) -> None:
+    from .. import training, transfer
+
+    network = transfer.load_trunk(weights, variant)
+    examples = _Examples(source, part, network.input_shape[1], None)
+    classes = network.output_shape[-1]
+    if len(examples.class_names) != classes:
+        raise ValueError(
+            f"{source} has {len(examples.class_names):,} class folders, {weights} tells "
+            f"{classes:,} classes apart. ILSVRC-2012's validation folder has one folder for each, "
+            "named by WordNet id (n01440764, ...)."
+        )
+    # ImageNet's classes are in the order of their WordNet ids, as data.load sorts the folders.
+    _print_accuracies(
+        weights, {crops: training.evaluate(network, examples, crops) for crops in all_crops}
+    )
+
+
+def _print_accuracies(weights: str, evaluations: dict) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    images = next(iter(evaluations.values())).examples
+    table = Table(title=f"{weights} on {images:,} pictures", box=box.SIMPLE_HEAD)
+    table.add_column("")
+    table.add_column("top-1", justify="right")
+    table.add_column("top-5", justify="right")
+    for crops, evaluation in evaluations.items():
+        name = "centre crop" if crops == 1 else "ten crops"
+        table.add_row(name, f"{evaluation.top1:.1%}", f"{evaluation.top5:.1%}")
+    if weights in PUBLISHED:
+        table.add_row("published, centre crop", *(f"{p:.1f}%" for p in PUBLISHED[weights]))
+    Console(highlight=False).print(table)
+
+
+class _Examples:
+    """The pictures of a source, one part or both, with the labels of a model."""
+
+    def __init__(self, source: str, part: str, image_size: int, class_names):
+        from .. import data
+        from ..transfer import short_side
+
+        self.parts = [
+            data.load(
+                folder_first(source),
+                split,
+                image_size=image_size,
+                short_side=short_side(image_size),
+                augment=False,
+                shuffle=False,
+            )
+            for split in PARTS[part]
+        ]
+        there = self.parts[0].class_names
+        self.class_names = list(class_names or there)
+        unknown = sorted(set(there) - set(self.class_names))
+        if unknown:
+            raise ValueError(
+                f"{source} has classes that the model does not know: {_some(unknown)}. The model "
+                f"knows {_some(self.class_names)}."
+            )
+        # A folder of test pictures need not have all of the model's classes.
+        self.labels = [self.class_names.index(name) for name in there]
+        self.size = sum(part.size for part in self.parts)
+
+    def epoch(self, number: int):
+        return self._joined(part.epoch(number) for part in self.parts)
+
+    def ten_crops(self):
+        return self._joined(part.ten_crops() for part in self.parts)
+
+    def _joined(self, pipelines):
+        import tensorflow as tf
+
+        labels = tf.constant(self.labels, tf.int32)
+        joined = reduce(lambda first, second: first.concatenate(second), pipelines)
+        return joined.map(lambda images, truth: (images, tf.gather(labels, truth)))
+
+
+def _some(names, most: int = 5) -> str:
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

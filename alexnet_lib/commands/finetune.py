@@ -1,0 +1,85 @@
+"""`alexnet finetune`"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import architecture
+from .shared import expect_one_of, load_parts, plain_errors, print_evaluation, start
+from .train import given
+
+
+def finetune(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="Your pictures: one folder for each class in this folder, or an archive of it."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The model to write, a .keras file.")],
+    trunk: Annotated[
+        str,
+        typer.Option(
+            help="What to begin with: pocket (comes with the package), bvlc or torchvision "
+            "(downloaded), a .keras file of yours, another file of weights, or none."
+        ),
+    ] = "pocket",
+    variant: Annotated[
+        str | None, typer.Option(help="The network that a file of weights belongs to.")
+    ] = None,
+    head_only: Annotated[
+        bool,
+        typer.Option("--head-only", help="Train the new last layer alone: seconds, not minutes."),
+    ] = False,
+    epochs: Annotated[
+        int | None, typer.Option(help="Of each stage; by default the recipe's.", min=1)
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Pictures to an update.", min=1)] = 32,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(help="Of the trunk; the last layer learns at ten times as much."),
+    ] = None,
+    equal_weights: Annotated[
+        bool,
+        typer.Option("--equal-weights", help="Do not let pictures of rare classes count for more."),
+    ] = False,
+    crops: Annotated[int, typer.Option(help="Crops of a picture in the final test: 1 or 10.")] = 1,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep history and checkpoints here; by default in OUT.run until the end."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of initial values, dropout, order and crops.")] = 0,
+) -> None:
+    """Make AlexNet tell your own pictures apart; needs a few dozen of each kind."""
+    with plain_errors("finetune"):
+        expect_one_of("--crops", crops, (1, 10))
+        start("finetune")
+        from .. import training, transfer
+
+        transfer.check_out(out)
+        begun = None if trunk == "none" else transfer.load_trunk(trunk, variant)
+        size = begun.input_shape[1] if begun else architecture.NATIVE_INPUT_SIZE["paper"]
+        train, held_out = load_parts(source, image_size=size, batch_size=batch_size, seed=seed)
+        changes = {"batch_size": batch_size} | given(
+            {"epochs": epochs, "learning_rate": learning_rate}
+        )
+        options = {
+            "out": out,
+            "class_weights": None if equal_weights else "balanced",
+            "run_dir": run_dir,
+            "seed": seed,
+        }
+        if begun is None:
+            recipe = training.Recipe.modern(**changes)
+            result = transfer.from_scratch(train, held_out, recipe=recipe, **options)
+        elif head_only:
+            recipe = training.Recipe.new_head(**changes)
+            result = transfer.feature_extraction(begun, train, held_out, recipe=recipe, **options)
+        else:
+            recipe = training.Recipe.fine_tuning(**changes)
+            result = transfer.fine_tune(begun, train, held_out, recipe=recipe, **options)
+        print_evaluation(training.evaluate(result.model, held_out, crops))
+        typer.echo(f"Next: alexnet predict {out} PICTURE.jpg")

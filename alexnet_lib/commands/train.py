@@ -1,0 +1,89 @@
+"""`alexnet train`"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import architecture
+from .shared import expect_one_of, load_parts, plain_errors, print_evaluation, start
+
+RECIPES = ("modern", "paper")
+
+
+def train(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A folder of class folders, an archive of one, or photos, flowers, imagenette, "
+            "cifar10, tfds:NAME."
+        ),
+    ],
+    recipe: Annotated[
+        str, typer.Option(help="modern, or paper: section 5 of the paper to the letter.")
+    ] = "modern",
+    epochs: Annotated[
+        int | None, typer.Option(help="By default the recipe's: 25, or 90.", min=1)
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="By default the recipe's: 32, or 128.", min=1)
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="By default the recipe's: 0.02, or 0.01.")
+    ] = None,
+    variant: Annotated[
+        str, typer.Option(help=f"One of {', '.join(architecture.VARIANTS)}.")
+    ] = "paper",
+    fc_units: Annotated[
+        int, typer.Option(help="Units of fc6 and fc7; the paper's 4096 suit a million pictures.")
+    ] = 4096,
+    lighting: Annotated[
+        bool, typer.Option("--lighting", help="Add the paper's PCA lighting (section 4.1).")
+    ] = False,
+    crops: Annotated[int, typer.Option(help="Crops of a picture in the final test: 1 or 10.")] = 1,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(help="Models, history and checkpoints; by default runs/SOURCE-RECIPE."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of initial values, dropout, order and crops.")] = 0,
+) -> None:
+    """Train AlexNet from scratch; the same command again goes on where a run was cut off."""
+    with plain_errors("train"):
+        expect_one_of("--recipe", recipe, RECIPES)
+        expect_one_of("--crops", crops, (1, 10))
+        architecture.describe(variant, fc_units=fc_units)
+        start("train")
+        from .. import training
+
+        changes = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
+        chosen = getattr(training.Recipe, recipe)(**given(changes))
+        size = architecture.NATIVE_INPUT_SIZE[variant]
+        train_set, held_out = load_parts(
+            source,
+            image_size=size,
+            batch_size=chosen.batch_size,
+            seed=seed,
+            lighting=lighting,
+        )
+        model = chosen.build(
+            train_set.class_names,
+            variant=variant,
+            seed=seed,
+            fc_units=fc_units,
+            input_shape=(size, size, 3),
+        )
+        run = training.fit(
+            model,
+            train_set,
+            held_out,
+            chosen,
+            run_dir=run_dir or Path("runs") / f"{Path(source).stem}-{recipe}",
+        )
+        best = training.load_model(run.best)
+        print_evaluation(training.evaluate(best, held_out, crops))
+        typer.echo(f"The model: {run.best}")
+
+
+def given(options: dict) -> dict:
+    """The options that somebody gave."""
+    return {name: value for name, value in options.items() if value is not None}

@@ -1,0 +1,553 @@
+"""Transfer learning: a network that has learned from many pictures learns your classes from few.
+
+    train, validation = data.load("my_photos", "train"), data.load("my_photos", "val")
+    result = fine_tune("pocket", train, validation, out="flowers.keras")
+    print(training.evaluate(result.model, validation))
+
+`feature_extraction` leaves the trunk, all layers but the last, as it is; `fine_tune` lets it learn
+as well; `from_scratch` is what both have to beat. All three train with `training.fit`, so the same
+lines run again go on where they were cut off, and all three write one `.keras` file, which takes
+pictures and gives probabilities for your classes.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+from rich.console import Console
+
+from . import augmentation, checkpoints, pictures
+from .data import Dataset
+from .model import AlexNet
+from .recipe import Preprocess, Recipe, load_model, preprocessing, strategy, with_preprocessing
+from .training import fit
+
+STAGES = ("fc8", "fc6", "conv1")
+"""Where learning begins, stage by stage: the new layer alone, then all fully connected layers, then
+the whole network."""
+
+HEAD_PASSES = 10
+"""So many passes over the features make an epoch of the new layer; see `Features`."""
+
+_VARIANT_OF_NAME = {"pocket": "paper", "bvlc": "caffe", "torchvision": "owt"}
+_VARIANT_OF_SUFFIX = {".onnx": "caffe", ".pth": "owt"}
+
+ClassWeights = Mapping[int, float] | Literal["balanced"] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Transfer:
+    """A finished transfer."""
+
+    model: keras.Model
+    """From pictures 0..255 to probabilities; what the file holds."""
+    path: Path
+    """The `.keras` file."""
+    history: list[dict]
+    """One dictionary an epoch, as in `training.Run.history`, with the name of its `stage`."""
+
+
+def fine_tune(
+    trunk: str | Path | keras.Model,
+    train,
+    validation=None,
+    *,
+    out: str | Path,
+    stages: Sequence[str] = STAGES,
+    recipe: Recipe | None = None,
+    head_recipe: Recipe | None = None,
+    class_weights: ClassWeights = "balanced",
+    run_dir: str | Path | None = None,
+    seed: int = 0,
+    quiet: bool = False,
+) -> Transfer:
+    """Puts a new head on a trunk and lets both learn, from the top downwards.
+
+    The new layer learns first, on a trunk that stays as it is: its random initial values would
+    otherwise send large gradients through layers that are already good. Then more and more layers
+    join it. The weights after the last epoch are kept, whatever the validation accuracy did, so
+    that this accuracy is not the best of many and says what to expect of new pictures.
+
+    Args:
+        trunk: `"pocket"` (the weights that travel with the package), `"bvlc"`, `"torchvision"`, a
+            file that `load_trunk` reads, or a model with a `Preprocess` layer, which stays as it
+            is.
+        train: as for `training.fit`; `data.load` makes it. Its `class_names` become the model's.
+        validation: as for `training.fit`; only reported.
+        out: the `.keras` file to write. An older one is replaced when the new one is finished.
+        stages: for each stage the lowest layer that learns; all above it learn, too. A first stage
+            of the last layer alone is `feature_extraction`.
+        recipe: of each stage after the head's; by default `Recipe.fine_tuning()`.
+        head_recipe: of a stage of the head alone; by default `Recipe.new_head()`.
+        class_weights: weight of each class in the loss, by label; `"balanced"` as in
+            `balanced_weights`, None for equal weights.
+        run_dir: as for `training.fit`, one folder a stage inside. By default the name of `out` with
+            the suffix `.run`, and removed at the end.
+        seed: of the new layer's initial values and of dropout.
+        quiet: print nothing.
+
+    Raises:
+        FileNotFoundError: if there is no such trunk, or `out` lies in a folder that is not there.
+        ValueError: if trunk, data, stages or `out` do not go together.
+        Further, what `training.fit` raises; `training.TrainingInterrupted` after Ctrl-C.
+    """
+    job = _Job(train, validation, out, class_weights, run_dir, quiet)
+    recipe = recipe or Recipe.fine_tuning()
+    model = new_head(_trunk(trunk), train.class_names, precision=recipe.policy(), seed=seed)
+    _check_stages(stages, model)
+    for lowest in stages:
+        unfreeze(model, lowest)
+        if lowest == model.layers[-1].name:
+            job.train_head(model, head_recipe or Recipe.new_head())
+        else:
+            job.fit(lowest, model, train, validation, recipe)
+    return job.finish(model)
+
+
+def feature_extraction(
+    trunk: str | Path | keras.Model,
+    train,
+    validation=None,
+    *,
+    out: str | Path,
+    recipe: Recipe | None = None,
+    class_weights: ClassWeights = "balanced",
+    run_dir: str | Path | None = None,
+    seed: int = 0,
+    quiet: bool = False,
+) -> Transfer:
+    """Puts a new head on a trunk and trains the head alone.
+
+    The trunk's outputs for the pictures, their features, are computed once and kept as arrays, so
+    that an epoch takes a fraction of a second. Each picture counts as its centre crop.
+
+    Args and what is raised: as for `fine_tune`; `recipe` is by default `Recipe.new_head()`.
+    """
+    job = _Job(train, validation, out, class_weights, run_dir, quiet)
+    model = new_head(_trunk(trunk), train.class_names, seed=seed)
+    job.train_head(model, recipe or Recipe.new_head())
+    return job.finish(model)
+
+
+def from_scratch(
+    train,
+    validation=None,
+    *,
+    out: str | Path,
+    recipe: Recipe | None = None,
+    class_weights: ClassWeights = "balanced",
+    run_dir: str | Path | None = None,
+    seed: int = 0,
+    quiet: bool = False,
+    **options,
+) -> Transfer:
+    """Trains a network that knows nothing yet: the measure of what a trunk is worth.
+
+    Args and what is raised: as for `fine_tune`; `recipe` is by default `Recipe.modern()`, and
+    `options` are those of `Recipe.build`, such as `variant` and `fc_units`.
+    """
+    job = _Job(train, validation, out, class_weights, run_dir, quiet)
+    recipe = recipe or Recipe.modern()
+    model = recipe.build(train.class_names, seed=seed, **options)
+    job.fit("all", model, train, validation, recipe)
+    return job.finish(model)
+
+
+# --- trunk and head ------------------------------------------------------------------------------
+
+
+def load_trunk(source: str | Path = "pocket", variant: str | None = None) -> keras.Model:
+    """A network that has learned something.
+
+    Args:
+        source: `"pocket"`; a `.keras` file of this library; a name that `AlexNet` knows (`"bvlc"`,
+            `"torchvision"`); or a file that `pretrained.load` reads.
+        variant: of the network in a file that is no `.keras` file. By default `"caffe"` for
+            `.onnx`, `"owt"` for `.pth`, else `"paper"`.
+
+    Returns:
+        A model from pictures 0..255 to probabilities, with a `Preprocess` layer. Where a source
+        has no class names, classes are named by their numbers.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the source is not known, or what it holds does not fit.
+    """
+    path = Path(source)
+    if path.suffix == ".keras":
+        return load_model(path)
+    if str(source) in _VARIANT_OF_NAME:
+        variant = _VARIANT_OF_NAME[str(source)]
+        network = AlexNet(weights=str(source), variant=variant)
+    elif path.is_file():
+        from . import pretrained
+
+        variant = variant or _VARIANT_OF_SUFFIX.get(path.suffix, "paper")
+        network = AlexNet(variant=variant)
+        pretrained.load(network, path)
+    else:
+        raise FileNotFoundError(
+            f"There is no trunk {str(source)!r}: it is neither a file nor one of "
+            f"{', '.join(_VARIANT_OF_NAME)}."
+        )
+    return with_preprocessing(network, range(network.output_shape[-1]), variant)
+
+
+def new_head(
+    trunk: keras.Model, class_names: Sequence[str], *, precision: str = "float32", seed: int = 0
+) -> keras.Model:
+    """A copy of a model whose last layer is new and tells other classes apart.
+
+    The new layer has the old one's name, weights from N(0, 0.01²) (section 5) and biases 0, so that
+    it begins with nearly equal probabilities.
+
+    Args:
+        trunk: a model with a `Preprocess` layer, one layer after the other, a dense layer last.
+        class_names: the new classes, in the order of the labels.
+        precision: a Keras dtype policy.
+        seed: of the initial values, and of dropout in the copy.
+
+    Raises:
+        ValueError: if the trunk is not such a model, or the names are not all different.
+    """
+    names = [str(name) for name in class_names]
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise ValueError(
+            f"A head needs at least two classes with different names; these are "
+            f"{', '.join(names) or 'none'}."
+        )
+    preprocessing(trunk)
+    old = trunk.layers[-1]
+    if not isinstance(old, keras.layers.Dense):
+        raise ValueError(
+            f"The trunk ends with {old.name!r}, a {type(old).__name__}; a new head takes the place "
+            "of a dense layer."
+        )
+    keras.utils.set_random_seed(seed)
+    head = {
+        "units": len(names),
+        "activation": "softmax",
+        "kernel_initializer": keras.initializers.RandomNormal(stddev=0.01),
+        "bias_initializer": "zeros",
+    }
+    return _copy(trunk, precision, {old.name: head}, names)
+
+
+def unfreeze(model: keras.Model, lowest: str) -> None:
+    """Lets the layer `lowest` and all layers after it learn, and freezes those before it.
+
+    Raises:
+        ValueError: if no layer that can learn has this name.
+    """
+    learning = False
+    if lowest not in (able := [layer.name for layer in model.layers if layer.weights]):
+        raise ValueError(f"No layer {lowest!r} can learn here; those that can: {', '.join(able)}.")
+    for layer in model.layers:
+        learning = learning or layer.name == lowest
+        layer.trainable = learning
+
+
+def balanced_weights(data) -> dict[int, float]:
+    """Class weights n / (classes · nᵢ): rare classes count more, an example counts 1 on average.
+
+    The formula of scikit-learn's `class_weight="balanced"` (King and Zeng 2001).
+
+    Args:
+        data: has `labels`, one a training example, and `class_names`.
+
+    Raises:
+        ValueError: if a class has no example.
+    """
+    counts = np.bincount(data.labels, minlength=len(data.class_names))
+    if not counts.all():
+        missing = [name for name, count in zip(data.class_names, counts, strict=True) if not count]
+        raise ValueError(f"There are no training examples of {', '.join(missing)}.")
+    return dict(enumerate((counts.sum() / (len(counts) * counts)).tolist()))
+
+
+@keras.saving.register_keras_serializable("alexnet_lib")
+class Prepared(Preprocess):
+    """Stands in for `Preprocess` where features enter instead of pictures; changes nothing.
+
+    Args:
+        trunk: which trunk the features are of, so that a run does not go on with another.
+    """
+
+    def __init__(self, class_names=(), trunk="", name="prepared", **kwargs):
+        super().__init__(class_names, name=name, **kwargs)
+        self.trunk = trunk
+
+    def call(self, features):
+        return features
+
+    def get_config(self):
+        return super().get_config() | {"trunk": self.trunk}
+
+
+class Features:
+    """What a trunk makes of a data set: an array, computed when it is first needed, then kept.
+
+    It has what `training.fit` asks of data: `epoch`, `size`, `class_names`, `seed`.
+
+    Args:
+        trunk: from pictures 0..255 to features.
+        data: as for `training.fit`. What `data.load` returned is taken without augmentation.
+        passes: how often each picture comes in an epoch. `fit` writes files after every epoch,
+            which would take longer than a single pass over arrays.
+        seed: of the order.
+    """
+
+    def __init__(self, trunk: keras.Model, data, passes: int = 1, seed: int = 0):
+        if isinstance(data, Dataset):
+            data = replace(data, augment=False, shuffle=False, lighting=None)
+        self.trunk, self.data, self.passes, self.seed = trunk, data, passes, seed
+        self.size, self.class_names = data.size * passes, data.class_names
+
+    @cached_property
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features float32 `(pictures, ...)` and labels int32 `(pictures,)`."""
+        signature = [tf.TensorSpec([None, *self.trunk.input_shape[1:]], tf.float32)]
+        forward = tf.function(lambda images: self.trunk(images, training=False), signature)
+        features, labels = [], []
+        for images, truth in self.data.epoch(0):
+            features.append(forward(images).numpy().astype("float32"))
+            labels.append(truth.numpy())
+        return np.concatenate(features), np.concatenate(labels)
+
+    def epoch(self, number: int) -> tf.data.Dataset:
+        features, labels = self.arrays
+        random = np.random.default_rng([self.seed, number])
+        order = np.concatenate([random.permutation(len(labels)) for _ in range(self.passes)])
+        return tf.data.Dataset.from_tensor_slices((features[order], labels[order])).batch(64)
+
+
+# --- predictions ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says about one picture file."""
+
+    path: Path
+    ranking: tuple[tuple[str, float], ...]
+    """Classes and probabilities, the most probable first; empty where the file cannot be read."""
+    problem: str | None = None
+    """Why the file cannot be read."""
+
+
+def predict(
+    model: keras.Model, paths: Iterable[str | Path], *, top: int = 3, crops: int = 1
+) -> list[Prediction]:
+    """Says for each picture file which classes are the most probable.
+
+    A file that cannot be read does not stop the others.
+
+    Args:
+        model: with a `Preprocess` layer, as `training.load_model` returns it.
+        paths: picture files.
+        top: how many classes for each.
+        crops: 1 for the centre, 10 for the mean over the paper's ten crops.
+
+    Raises:
+        ValueError: if `crops` is neither 1 nor 10, or `top` is below 1.
+    """
+    if crops not in (1, 10):
+        raise ValueError(f"crops is {crops!r}; it must be 1 or 10.")
+    if top < 1:
+        raise ValueError(f"top is {top}; it must be at least 1.")
+    names = preprocessing(model).class_names
+    size = model.input_shape[1]
+    predictions = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            problem = f"{path} is a folder; name the pictures in it, such as {path}/*.jpg."
+            predictions.append(Prediction(path, (), problem))
+            continue
+        try:
+            picture = pictures.read(path, short_side(size))
+        except (FileNotFoundError, pictures.BrokenPictureError) as error:
+            predictions.append(Prediction(path, (), str(error)))
+            continue
+        if crops == 10:
+            images = augmentation.ten_crop(picture, size)
+        else:
+            images = augmentation.center_crop(picture, size)[None]
+        output = model(tf.cast(images, tf.float32), training=False).numpy().mean(0)
+        order = np.argsort(-output, kind="stable")[:top]
+        ranking = tuple((names[label], float(output[label])) for label in order)
+        predictions.append(Prediction(path, ranking))
+    return predictions
+
+
+def short_side(image_size: int) -> int:
+    """The side of the picture that crops of this size are cut from: 256 for 224 and 227."""
+    return 256 if image_size in (224, 227) else round(image_size * 256 / 227)
+
+
+# --- one transfer --------------------------------------------------------------------------------
+
+
+class _Job:
+    """What the three ways have in common: data, files, words."""
+
+    def __init__(self, train, validation, out, class_weights, run_dir, quiet):
+        self.train, self.validation, self.quiet = train, validation, quiet
+        self.out = check_out(Path(out))
+        self.keep = run_dir is not None
+        self.run_dir = Path(run_dir) if self.keep else self.out.with_suffix(".run")
+        balanced = class_weights == "balanced"
+        self.class_weights = balanced_weights(train) if balanced else class_weights
+        self.history: list[dict] = []
+        self.stages = 0
+
+    def fit(self, name: str, model, train, validation, recipe: Recipe) -> None:
+        run = fit(
+            model,
+            train,
+            validation,
+            recipe,
+            run_dir=self._folder(name),
+            class_weights=self.class_weights,
+            quiet=self.quiet,
+        )
+        self.history += [{"stage": name} | row for row in run.history]
+        self.stages += 1
+
+    def _folder(self, name: str) -> Path:
+        return self.run_dir / f"{self.stages + 1}-{name}"
+
+    def _is_finished(self, name: str) -> bool:
+        newest, _ = checkpoints.newest(self._folder(name) / "checkpoints")
+        return newest is not None and bool(newest.state["stopped"])
+
+    def train_head(self, model: keras.Model, recipe: Recipe) -> None:
+        """Trains what comes after the trunk on the trunk's features, which are computed once."""
+        place = _place_of_head(model)
+        trunk = keras.Model(model.input, model.layers[place - 1].output)
+        train = Features(trunk, self.train, HEAD_PASSES)
+        validation = None if self.validation is None else Features(trunk, self.validation)
+        head, name = _head_alone(model, place), model.layers[-1].name
+        # Before `fit`, which would answer Ctrl-C only after its first step. A finished run needs
+        # no features.
+        if not self._is_finished(name):
+            self._say(
+                f"Computing the features of {self.train.size:,} pictures, once. An epoch of the "
+                f"new layer is {HEAD_PASSES} passes over them."
+            )
+            for features in filter(None, (train, validation)):
+                features.arrays  # noqa: B018
+        self.fit(name, head, train, validation, recipe)
+        for layer in head.layers:
+            if layer.weights:
+                model.get_layer(layer.name).set_weights(layer.get_weights())
+
+    def finish(self, model: keras.Model) -> Transfer:
+        """Writes the file, in float32 and with every layer free to learn, for any machine."""
+        whole = _copy(model, "float32")
+        whole.trainable = True
+        checkpoints.write(self.out, whole.save)
+        self._say(f"Written: {self.out}.")
+        if not self.keep:
+            shutil.rmtree(self.run_dir)
+            self._say(f"The folder of its runs, {self.run_dir}, is removed.")
+        return Transfer(whole, self.out, self.history)
+
+    def _say(self, line: str) -> None:
+        Console(quiet=self.quiet, highlight=False, soft_wrap=True).print(line, markup=False)
+
+
+def _trunk(trunk: str | Path | keras.Model) -> keras.Model:
+    return trunk if isinstance(trunk, keras.Model) else load_trunk(trunk)
+
+
+def _copy(
+    model: keras.Model,
+    precision: str,
+    changes: Mapping[str, dict] | None = None,
+    class_names: Sequence[str] | None = None,
+) -> keras.Model:
+    """The same layers in another precision, with the same values but where `changes` is at work.
+
+    The first layer and the last compute in float32 whatever the precision of the others.
+    """
+    changes = changes or {}
+    last = model.layers[-1]
+
+    def copy(layer):
+        config = layer.get_config() | changes.get(layer.name, {})
+        if isinstance(layer, Preprocess):
+            config |= {"class_names": list(class_names or layer.class_names)}
+        elif not isinstance(layer, keras.layers.InputLayer):
+            config["dtype"] = "float32" if layer is last else precision
+        return type(layer).from_config(config)
+
+    with strategy().scope():
+        copied = keras.models.clone_model(model, clone_function=copy)
+    for old, new in zip(model.layers, copied.layers, strict=True):
+        new.trainable = True
+        if old.name not in changes:
+            new.set_weights(old.get_weights())
+    return copied
+
+
+def _place_of_head(model: keras.Model) -> int:
+    """Where the head begins: after the last layer with weights before the last layer of all."""
+    places = [place for place, layer in enumerate(model.layers) if layer.weights]
+    if len(places) < 2:
+        raise ValueError(f"The model {model.name!r} has a single layer that learns, and no trunk.")
+    return places[-2] + 1
+
+
+def _head_alone(model: keras.Model, place: int) -> keras.Model:
+    """The layers from `place` on as a model of its own, from features to probabilities."""
+    tensor = inputs = keras.Input(model.layers[place - 1].output.shape[1:], name="features")
+    digest = hashlib.sha256()
+    for layer in model.layers[:place]:
+        for values in layer.get_weights():
+            digest.update(np.ascontiguousarray(values).tobytes())
+    prepared = Prepared(preprocessing(model).class_names, digest.hexdigest()[:16])
+    with strategy().scope():
+        tensor = prepared(tensor)
+        for layer in model.layers[place:]:
+            config = layer.get_config() | {"dtype": "float32", "trainable": True}
+            tensor = type(layer).from_config(config)(tensor)
+        head = keras.Model(inputs, tensor, name=f"{model.name}_head")
+    for layer in model.layers[place:]:
+        head.get_layer(layer.name).set_weights(layer.get_weights())
+    return head
+
+
+def _check_stages(stages: Sequence[str], model: keras.Model) -> None:
+    names = [layer.name for layer in model.layers if layer.weights]
+    unknown = [name for name in stages if name not in names]
+    if not stages or unknown:
+        raise ValueError(
+            f"The stages are {', '.join(map(str, stages)) or 'none'}; each names one of the layers "
+            f"{', '.join(names)}."
+        )
+    places = [names.index(name) for name in stages]
+    if places != sorted(set(places), reverse=True):
+        raise ValueError(
+            f"The stages {', '.join(stages)} do not go from the top down: each begins lower than "
+            "the one before."
+        )
+
+
+def check_out(out: Path) -> Path:
+    """Before hours of training: whether the result can be written where it is to go."""
+    if out.suffix != ".keras":
+        raise ValueError(f"The result is a .keras file; {out.name!r} does not end with .keras.")
+    if not out.parent.is_dir():
+        raise FileNotFoundError(
+            f"There is no folder {str(out.parent)!r} for {out.name}; make it, or give another."
+        )
+    if out.is_dir():
+        raise ValueError(f"{out} is a folder; give the name of a file.")
+    return out
