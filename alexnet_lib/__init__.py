@@ -7,13 +7,14 @@ import importlib
 
 _HOME_OF = {
     "AlexNet": "model",
+    "decode_predictions": "pretrained",
     "preprocess_input": "model",
     "GroupedConv2D": "layers",
     "LocalResponseNormalization": "layers",
     "MapResponseNormalization": "layers",
     "trace": "architecture",
 }
-_MODULES = ("architecture", "exercises", "layers", "model", "notebook", "plots")
+_MODULES = ("architecture", "exercises", "layers", "model", "notebook", "plots", "pretrained")
 
 __all__ = [*_HOME_OF, *_MODULES]
 

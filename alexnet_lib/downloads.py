@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import stat
+import sys
 import tarfile
 import tempfile
 import zipfile
@@ -17,10 +18,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
+from urllib.parse import urlsplit
 
 import platformdirs
 import pooch
 import requests
+from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 ARCHIVES = (".tgz", ".tar.gz", ".tar", ".zip")
@@ -62,6 +65,8 @@ class Remote:
     sha256: str
     size: int
     """Bytes."""
+    mirrors: tuple[str, ...] = ()
+    """Where else the same file is, in the order in which to ask."""
 
     @property
     def name(self) -> str:
@@ -84,41 +89,63 @@ def writable_home() -> Path:
     return folder
 
 
+def held(remote: Remote) -> Path | None:
+    """Where the whole file is already: fetched before, or put into `ALEXNET_HOME` by hand."""
+    for folder in (writable_home() / "downloads", home() / "downloads", home()):
+        path = folder / remote.name
+        if path.is_file() and path.stat().st_size == remote.size and _sha256(path) == remote.sha256:
+            return path
+    return None
+
+
 def fetch(remote: Remote) -> Path:
     """Downloads a file into `ALEXNET_HOME`, unless it is there, and checks its SHA-256.
 
-    Shows a progress bar; tries again after a failure.
+    Shows a progress bar; tries again after a failure, then asks the mirrors. What is longer than
+    the file should be is not taken to its end.
 
     Returns:
         The path of the whole, checked file.
 
     Raises:
-        DownloadError: if the host cannot be reached, breaks off, or sends another file.
+        DownloadError: if no host can be reached, or each breaks off or sends another file.
     """
-    folder = writable_home() / "downloads"
+    if path := held(remote):
+        return path
+    hosts_of: dict[str, list[str]] = {}
+    for url in (remote.url, *remote.mirrors):
+        try:
+            return _fetch_from(url, remote)
+        except DownloadError as error:
+            hosts_of.setdefault(str(error), []).append(urlsplit(url).netloc)
+    reasons = "; ".join(
+        f"{', '.join(dict.fromkeys(hosts))}: {reason}" for reason, hosts in hosts_of.items()
+    )
+    raise DownloadError(
+        f"{remote.name} ({_amount(remote.size)}) could not be fetched ({reasons}). Check the "
+        f"network and try again, or fetch {remote.url} by other means and put it into {home()}."
+    )
+
+
+def _fetch_from(url: str, remote: Remote) -> Path:
     pooch.get_logger().setLevel("WARNING")
     store = pooch.create(
-        folder,
+        writable_home() / "downloads",
         base_url="",
         registry={remote.name: f"sha256:{remote.sha256}"},
-        urls={remote.name: remote.url},
+        urls={remote.name: url},
         retry_if_failed=RETRIES - 1,
     )
-    by_hand = f"Or fetch {remote.url} by other means and put it into {home()}."
     try:
         with _Bar(remote) as bar:
             downloader = pooch.HTTPDownloader(progressbar=bar, timeout=TIMEOUT)
             return Path(store.fetch(remote.name, downloader=downloader))
     except requests.exceptions.RequestException as error:
-        raise DownloadError(
-            f"{remote.name} ({remote.size / 1e6:,.0f} MB) could not be downloaded from "
-            f"{remote.url}, tried {RETRIES} times: {_reason(error)}. Check the network and try "
-            f"again. {by_hand}"
-        ) from error
+        raise DownloadError(f"{_reason(error)}, tried {RETRIES} times") from error
     except ValueError as error:
         raise DownloadError(
-            f"What {remote.url} sends is not the file this library knows: its SHA-256 is not "
-            f"{remote.sha256}. It was thrown away. Try again later, on another network. {by_hand}"
+            "what comes is not the file this library knows, whose SHA-256 is "
+            f"{remote.sha256}; it was thrown away"
         ) from error
 
 
@@ -246,6 +273,15 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _amount(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{size / 1e3:,.0f} kB"
+
+
 def _reason(error: requests.exceptions.RequestException) -> str:
     response = getattr(error, "response", None)
     if response is not None:
@@ -262,23 +298,35 @@ class _Bar:
 
     def __init__(self, remote: Remote):
         self.total = remote.size
+        self._remote, self._received = remote, 0
         columns = TextColumn(remote.name), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-        self._progress = Progress(*columns, transient=True)
+        # On stderr: what a command prints on stdout is its result.
+        self._progress = Progress(*columns, console=Console(file=sys.stderr), transient=True)
         self._task = self._progress.add_task("", total=remote.size)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self._progress.stop()
+        self.close()
 
     def update(self, count: int) -> None:
+        self._received += count
+        # Pooch counts whole chunks; a host that never stops would fill the disk.
+        if self._received > self._remote.size + 2**20:
+            raise DownloadError(
+                f"it sends more than the {_amount(self._remote.size)} of this file; what came was "
+                "thrown away"
+            )
         self._progress.start()
         self._progress.update(self._task, advance=count, total=self.total)
 
     def reset(self) -> None:
         # Pooch calls this after the last byte, to fill the bar by a following update(total).
+        self._received = 0
         self._progress.reset(self._task, total=self.total)
 
     def close(self) -> None:
-        self._progress.stop()
+        # Even a bar that was never shown would end with an empty line.
+        if self._progress.live.is_started:
+            self._progress.stop()

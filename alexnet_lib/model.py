@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 from keras import ops
 
-from . import architecture, compact
+from . import architecture
 from .architecture import ILSVRC_MEAN
 from .layers import GroupedConv2D, LocalResponseNormalization, MapResponseNormalization
 
@@ -33,8 +33,9 @@ def AlexNet(
 
     Args:
         weights: None for initial values; `"pocket"` for the weights that travel with this package
-            (`alexnet_lib/weights/README.md`), which bring their own `classes` and `fc_units`; or
-            the path of a `.weights.h5` file.
+            (`alexnet_lib/weights/README.md`); `"bvlc"` or `"torchvision"` for published ones, which
+            are fetched once and checked; or the path of a file that `pretrained.load` reads.
+            Weights bring the `variant`, `classes` and `fc_units` that they were trained with.
         classes: how many classes `fc8` tells apart.
         input_shape: `(height, width, 3)`. The paper prints 224 where its arithmetic needs 227.
         include_top: False ends with `pool5`, output `(batch, 6, 6, 256)` at 227×227.
@@ -54,13 +55,22 @@ def AlexNet(
 
     Raises:
         ValueError: if an argument is out of its range, the input is too small for the windows, or
-            the weights do not fit.
-        FileNotFoundError: if `weights` is not a file.
+            the weights are unsafe, damaged or do not fit.
+        FileNotFoundError: if `weights` is neither a file nor a name.
+        alexnet_lib.downloads.DownloadError: if published weights cannot be fetched.
     """
-    shipped = None
-    if weights == "pocket":
-        shipped, description = compact.read()
-        classes, fc_units = _as_shipped(description, variant, classes, fc_units, include_top)
+    file = None
+    if weights is not None:
+        # What reads weights loads only where there are some.
+        from . import pretrained
+
+        file = pretrained.read(weights)
+        asked = {"variant": variant} | (
+            {"classes": classes, "fc_units": fc_units} if include_top else {}
+        )
+        trained = _as_trained(weights, pretrained.options(file), asked)
+        variant = trained["variant"]
+        classes, fc_units = trained.get("classes", classes), trained.get("fc_units", fc_units)
     layers = architecture.describe(
         variant,
         classes=classes,
@@ -70,37 +80,23 @@ def AlexNet(
         classifier_activation=classifier_activation,
     )
     model = build(layers, input_shape, name=f"alexnet_{variant}")
-    if shipped:
-        for layer in model.layers:
-            if layer.weights:
-                layer.set_weights([shipped[f"{layer.name}/{what}"] for what in ("kernel", "bias")])
-    elif weights is not None:
-        if not Path(weights).is_file():
-            raise FileNotFoundError(
-                f"There are no weights at {str(weights)!r}; give the path of a .weights.h5 file, "
-                "or None for initial values."
-            )
-        model.load_weights(weights)
+    if file is not None:
+        pretrained.fit(model, file)
     return model
 
 
-def _as_shipped(
-    description: dict, variant: str, classes: int, fc_units: int, include_top: bool
-) -> tuple[int, int]:
-    """The shipped network's classes and units; an error where other ones were asked for."""
-    asked = {"variant": variant}
-    if include_top:
-        # What was left at its default was not asked for.
-        asked |= {} if classes == 1000 else {"classes": classes}
-        asked |= {} if fc_units == 4096 else {"fc_units": fc_units}
+def _as_trained(weights: str | Path, trained: dict, asked: dict) -> dict:
+    """The settings that weights bring; an error where other ones were asked for."""
+    # What was left at its default was not asked for.
+    defaults = {"variant": "paper", "classes": 1000, "fc_units": 4096}
     for name, value in asked.items():
-        if value != description[name]:
+        if name in trained and value not in (defaults[name], trained[name]):
             raise ValueError(
-                f"The weights 'pocket' have {name}={description[name]!r}; you asked for {value!r}. "
-                "For other classes give the trunk a new head, as alexnet_lib.transfer does, or "
-                "take include_top=False."
+                f"The weights {str(weights)!r} have {name}={trained[name]!r}; you asked for "
+                f"{value!r}. For other classes give the trunk a new head, as alexnet_lib.transfer "
+                "does, or take include_top=False."
             )
-    return description["classes"], description["fc_units"]
+    return asked | trained
 
 
 def build(
@@ -126,12 +122,12 @@ def build(
     records = architecture.trace_layers(layers, tuple(input_shape))
     tensor = inputs = keras.Input(input_shape, name="image")
     for layer, record in zip(layers, records, strict=True):
-        for keras_layer in _keras_layers(layer, record):
+        for keras_layer in keras_layers(layer, record):
             tensor = keras_layer(tensor)
     return keras.Model(inputs, tensor, name=name)
 
 
-def _keras_layers(
+def keras_layers(
     layer: architecture.Layer, record: architecture.LayerTrace
 ) -> list[keras.layers.Layer]:
     """The Keras layers that one layer of the description stands for: itself, after its padding."""

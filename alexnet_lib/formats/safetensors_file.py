@@ -1,0 +1,117 @@
+"""safetensors: a header in JSON, then plain arrays. Made to be safe, and read by its own library.
+
+Three layouts are known: the layers' own names (`conv1/kernel`, ...), as `pretrained.save` writes
+them; the same in 8 bits, as `compact.write` does; and torchvision's names (`features.0.weight`).
+"""
+
+import json
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from .. import architecture, compact
+from . import Tensor, WeightFile, WeightsError, damaged, torch_file
+
+
+def read(path: Path) -> WeightFile:
+    """Reads the header and looks at every tensor that it names.
+
+    Raises:
+        WeightsError: if the file is damaged, holds other numbers than float32, or is of none of the
+            layouts.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
+            types = {name: part.get_dtype() for name, part in slices.items()}
+    except SafetensorError as error:
+        raise damaged(path, "safetensors", error) from error
+    if any(name.endswith("/scale") for name in shapes):
+        return _in_8_bits(path)
+    for name, kind in types.items():
+        if kind != "F32":
+            raise WeightsError(
+                f"{path} keeps {name} as {kind}, not as F32: weights that were rounded are not the "
+                "published ones."
+            )
+    tensors = {name: Tensor(name, shape, _reader(path, name)) for name, shape in shapes.items()}
+    if any("/" in name for name in tensors):
+        return _own(path, tensors, metadata)
+    found = torch_file.named(path, tensors)
+    return WeightFile(
+        path,
+        "safetensors",
+        "channels first",
+        found,
+        layers=torch_file.described(found),
+        preprocessing="owt",
+    )
+
+
+def _reader(path: Path, name: str):
+    def read_numbers():
+        try:
+            with safe_open(path, framework="numpy") as file:
+                return file.get_tensor(name)
+        except SafetensorError as error:
+            raise damaged(path, "safetensors", error) from error
+
+    return read_numbers
+
+
+def _own(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> WeightFile:
+    layers = sorted({name.rpartition("/")[0] for name in tensors}, key=_number)
+    try:
+        pairs = {layer: (tensors[f"{layer}/kernel"], tensors[f"{layer}/bias"]) for layer in layers}
+        description = json.loads(metadata.get("description", "null"))
+        class_names = json.loads(metadata.get("class_names", "null"))
+    except KeyError as error:
+        raise WeightsError(f"{path} has no tensor {error}.") from None
+    except ValueError as error:
+        raise damaged(path, "safetensors", f"its header says {error}") from error
+    return _described(path, pairs, description, class_names)
+
+
+def _in_8_bits(path: Path) -> WeightFile:
+    try:
+        arrays, description = compact.read(path)
+    except ValueError as error:
+        raise WeightsError(str(error)) from error
+    names = sorted({name.rpartition("/")[0] for name in arrays}, key=_number)
+
+    def tensor(name):
+        return Tensor(name, arrays[name].shape, lambda: arrays[name])
+
+    pairs = {name: (tensor(f"{name}/kernel"), tensor(f"{name}/bias")) for name in names}
+    return _described(path, pairs, description, description["class_names"])
+
+
+def _described(path: Path, pairs, description, class_names) -> WeightFile:
+    layers = preprocessing = None
+    if description is not None:
+        try:
+            preprocessing = description["variant"]
+            layers = architecture.describe(
+                preprocessing,
+                classes=description["classes"],
+                fc_units=description["fc_units"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise damaged(path, "safetensors", f"its description says {error}") from error
+    return WeightFile(
+        path,
+        "safetensors",
+        "channels last",
+        pairs,
+        layers=layers,
+        preprocessing=preprocessing,
+        class_names=tuple(map(str, class_names)) if class_names else None,
+    )
+
+
+def _number(layer: str) -> tuple[int, str]:
+    """Sorts `conv1` to `fc8`, as the number in the name says."""
+    digits = "".join(filter(str.isdecimal, layer))
+    return int(digits or 0), layer

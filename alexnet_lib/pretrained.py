@@ -1,0 +1,657 @@
+"""Published weights: fetched and checked, read without trust, and put into a model exactly.
+
+    model = AlexNet(weights="bvlc")          # BVLC's AlexNet: the paper's architecture
+    model = AlexNet(weights="torchvision")   # torchvision's, after "One weird trick"
+    pretrained.load(model, "bvlcalexnet-12.onnx")
+
+Is an import right? BVLC publishes 57.1 % top-1 and 80.2 % top-5 on the 50,000 validation pictures
+of ILSVRC-2012, centre crop. `alexnet evaluate --weights bvlc --data DIR` prints what you get:
+
+| top-1 | what it means |
+|---|---|
+| 55.9 to 57.1 % | a right import; how the picture was resized makes the difference |
+| 54.8 % | pictures of 224×224 where the network was trained on 227×227 |
+| about 50 % | response normalization with other constants, or red and blue exchanged |
+| 0.1 % | the layers are in place, but the inputs of `fc6` or the classes are in another order |
+"""
+
+import difflib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import zip_longest
+from math import prod
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from rich.console import Console
+from safetensors.numpy import save_file
+
+from . import architecture, checkpoints, compact, downloads, formats
+from .downloads import Remote
+from .formats import Tensor, WeightFile, WeightsError
+from .model import keras_layers
+
+
+@dataclass(frozen=True)
+class Published:
+    """Weights with a name."""
+
+    title: str
+    licence: str
+    source: str
+    """Where they are described."""
+    top1: float
+    """Percent of ILSVRC-2012's validation pictures, centre crop, as published."""
+    top5: float
+    input_size: int
+    """Pixels a side, as in training."""
+    remote: Remote
+
+
+PUBLISHED = {
+    "bvlc": Published(
+        title="BVLC's AlexNet",
+        licence="BSD-3-Clause; the weights are released for unrestricted use",
+        source="https://github.com/BVLC/caffe/tree/master/models/bvlc_alexnet",
+        top1=57.1,
+        top5=80.2,
+        input_size=227,
+        remote=Remote(
+            "https://huggingface.co/onnxmodelzoo/legacy_models/resolve/main/validated/vision/"
+            "classification/alexnet/model/bvlcalexnet-12.onnx",
+            "6b0da9510f27f234ee96a85dc3809dd210150fdefad87f6850f9788513216945",
+            243_863_787,
+            mirrors=(
+                "https://huggingface.co/onnxmodelzoo/bvlcalexnet-12/resolve/main/"
+                "bvlcalexnet-12.onnx",
+                "https://media.githubusercontent.com/media/onnx/models/main/validated/vision/"
+                "classification/alexnet/model/bvlcalexnet-12.onnx",
+            ),
+        ),
+    ),
+    "torchvision": Published(
+        title="torchvision's AlexNet",
+        licence="BSD-3-Clause",
+        source="https://pytorch.org/vision/stable/models/alexnet.html",
+        top1=56.522,
+        top5=79.066,
+        input_size=224,
+        remote=Remote(
+            "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+            "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+            244_408_911,
+        ),
+    ),
+}
+
+NAMES = (*PUBLISHED, "pocket")
+"""What `AlexNet(weights=...)` and `load` take beside paths. `"pocket"` travels with the package."""
+
+CLASS_INDEX = Remote(
+    "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json",
+    "a1e7a966a1f601d39e4b43e119b3e7dd4a2ad3ea08cf69847cbaf021013767bc",
+    35_363,
+    mirrors=(
+        "https://s3.amazonaws.com/deep-learning-models/image-models/imagenet_class_index.json",
+    ),
+)
+"""ImageNet's 1,000 classes, as Keras keeps them; its MD5 is the one in `keras.applications`."""
+
+# CaffeNet is BVLC's AlexNet with pooling before normalization; the released source has it so, too.
+CAFFENET = tuple(
+    architecture.CAFFE[{1: 2, 2: 1, 4: 5, 5: 4}.get(place, place)]
+    for place in range(len(architecture.CAFFE))
+)
+
+
+class Prediction(NamedTuple):
+    """One class and its probability, as `keras.applications` gives them."""
+
+    class_id: str
+    """WordNet's number (`"n02123045"`), or the class's number where it has none."""
+    name: str
+    probability: float
+
+
+# --- Loading --------------------------------------------------------------------------------------
+
+
+def load(model: keras.Model, source: str | Path) -> None:
+    """Puts weights from a file, or published ones, into a model: all of them or none.
+
+    The file has to hold this very network. Every tensor's place, shape and type is checked, and
+    that its numbers are finite, before the first is assigned. Where the format says what the
+    network is (ONNX; PyTorch by its names; our own safetensors), the order of the layers, strides,
+    groups and the constants of response normalization have to be the model's; a `.weights.h5`
+    says shapes alone. A model that ends earlier than the file, at `pool5` say, takes what it has.
+
+    What a file stores in another order is put right: BVLC's `conv1` takes blue, green, red and is
+    turned round for RGB; `fc6` takes the maps channel by channel and is reordered for Keras.
+
+    Rounding at the edges is the model's own. At 227×227 the ONNX file and the variant `"caffe"`
+    agree; at 224×224 the file's first two poolings round down, Caffe's up. `describe` gives the
+    network as the file has it.
+
+    Args:
+        model: as `AlexNet` or `build` returns it; also with a `Preprocess` layer in front.
+        source: the path of a `.onnx`, `.pth`, `.safetensors` or `.weights.h5` file, or one of
+            `NAMES`. Published weights are fetched into `ALEXNET_HOME` first, once.
+
+    Raises:
+        FileNotFoundError: if there is no such file, nor a published name.
+        WeightsError: a ValueError: if the file is unsafe, damaged or does not fit. The model is
+            unchanged, and the message names the tensor and both shapes.
+        downloads.DownloadError: if published weights cannot be fetched.
+    """
+    fit(model, read(source))
+
+
+def read(source: str | Path) -> WeightFile:
+    """Opens the weights of a file, or published ones. Arguments and errors as for `load`."""
+    if str(source) == "pocket":
+        return formats.read(compact.POCKET)
+    if str(source) in PUBLISHED:
+        return formats.read(fetch(str(source)))
+    path = Path(source)
+    if not path.exists():
+        close = difflib.get_close_matches(str(source), NAMES, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise FileNotFoundError(
+            f"There are no weights at {str(source)!r}; give the path of a file that ends with "
+            f".onnx, .pth, .safetensors or .weights.h5, or one of the names {', '.join(NAMES)}."
+            f"{hint}"
+        )
+    return formats.read(path)
+
+
+def fetch(name: str) -> Path:
+    """Downloads published weights into `ALEXNET_HOME`, unless they are there, and checks them.
+
+    Says before it begins what comes from where, under which licence, with which SHA-256.
+
+    Args:
+        name: one of `PUBLISHED`.
+
+    Raises:
+        downloads.DownloadError: if no host sends the file.
+    """
+    published = PUBLISHED[name]
+    remote = published.remote
+    if not downloads.held(remote):
+        # On stderr: what a command prints on stdout is its result.
+        Console(file=sys.stderr, highlight=False, soft_wrap=True).print(
+            f"{published.title} ({published.source}), licence: {published.licence}.\n"
+            f"Fetching {remote.url}: {remote.size / 1e6:,.0f} MB, SHA-256 {remote.sha256}."
+        )
+    return downloads.fetch(remote)
+
+
+def fit(model: keras.Model, file: WeightFile) -> None:
+    """Puts the weights of an opened file into a model. Errors as for `load`."""
+    _expect_network(model, file)
+    places = _places(model, file)
+    values = [_converted(model, file, *place) for place in places]
+    for (_, layer, _), (kernel, bias) in zip(places, values, strict=True):
+        layer.kernel.assign(kernel)
+        layer.bias.assign(bias)
+
+
+def options(file: WeightFile) -> dict:
+    """What `AlexNet` has to be called with for a file's weights to fit; empty where it is open.
+
+    Returns:
+        `variant`, where the network is one of ours, `classes` and `fc_units`.
+    """
+    if file.layers is None:
+        return {}
+    units = {layer.name: layer.units for layer in file.layers if hasattr(layer, "units")}
+    known = {"variant": _variant(file.layers), "classes": units.get("fc8")}
+    known["fc_units"] = units.get("fc6")
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def describe(source: str | Path) -> tuple[architecture.Layer, ...]:
+    """The network that a file's weights belong to, for `alexnet_lib.model.build`.
+
+    >>> model = build(pretrained.describe("caffenet-12.onnx"))  # doctest: +SKIP
+    >>> pretrained.load(model, "caffenet-12.onnx")              # doctest: +SKIP
+
+    Raises:
+        WeightsError: if the file does not say; and as for `load`.
+    """
+    file = read(source)
+    if file.layers is None:
+        raise WeightsError(
+            f"{file.path} does not say what network its weights belong to; an ONNX file does."
+        )
+    return tuple(file.layers)
+
+
+def save(model: keras.Model, path: str | Path, class_names: Sequence[str] = ()) -> None:
+    """Writes weights as safetensors, which any program can read and none runs.
+
+    The file says which variant they belong to, where the model is one, and the classes' names.
+
+    Args:
+        model: as `AlexNet` returns it; also with a `Preprocess` layer in front, whose class names
+            are then taken.
+        path: ends with `.safetensors`; its folder is made if it is not there.
+        class_names: one for each output, or none.
+
+    Raises:
+        ValueError: if the path ends otherwise, or the names are not one for each output.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise ValueError(f"The path {str(path)!r} must end with .safetensors.")
+    preprocess = _preprocess(model)
+    names = list(class_names) or (preprocess.class_names if preprocess else [])
+    if names and len(names) != model.output_shape[-1]:
+        raise ValueError(f"The model has {model.output_shape[-1]} outputs, and {len(names)} names.")
+    tensors, metadata = {}, {}
+    for layer in _learners(model):
+        for part in ("kernel", "bias"):
+            value = keras.ops.convert_to_numpy(getattr(layer, part))
+            tensors[f"{layer.name}/{part}"] = np.ascontiguousarray(value, "float32")
+    if description := _description(model):
+        metadata["description"] = json.dumps(description)
+    if names:
+        metadata["class_names"] = json.dumps(names, ensure_ascii=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    checkpoints.write(path, lambda unfinished: save_file(tensors, unfinished, metadata))
+
+
+# --- Does it fit? ---------------------------------------------------------------------------------
+
+
+def _preprocess(model: keras.Model) -> keras.layers.Layer | None:
+    """The model's `Preprocess` layer. By its registered name: its module needs TensorFlow."""
+    for layer in model.layers:
+        if keras.saving.get_registered_name(type(layer)) == "alexnet_lib>Preprocess":
+            return layer
+    return None
+
+
+def _learners(model: keras.Model) -> list[keras.layers.Layer]:
+    return [layer for layer in model.layers if layer.weights]
+
+
+# What layers may differ in without computing anything else, or what the shapes say already.
+_IMMATERIAL = {
+    "name", "trainable", "dtype", "filters", "units", "kernel_size", "batch_input_shape",
+    "kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer",
+    "activity_regularizer", "kernel_constraint", "bias_constraint", "lora_rank", "lora_alpha",
+    "quantization_config",
+}  # fmt: skip
+
+
+def _computations(layers: Sequence[keras.layers.Layer]) -> list[tuple[str, dict]]:
+    """What each layer does: its name, and its kind and settings."""
+    found = []
+    for layer in layers:
+        if isinstance(layer, keras.layers.InputLayer | keras.layers.Dropout):
+            continue
+        settings = {k: v for k, v in layer.get_config().items() if k not in _IMMATERIAL}
+        kind = type(layer).__name__.removeprefix("Grouped")
+        if isinstance(layer, keras.layers.MaxPooling2D):
+            # How it rounds is the model's own affair; see `load`.
+            settings.pop("padding")
+        found.append((layer.name, {"kind": kind} | settings))
+    return found
+
+
+def _expect_network(model: keras.Model, file: WeightFile) -> None:
+    """Compares the network that the file describes with the model, layer by layer."""
+    preprocess = _preprocess(model)
+    _expect_preprocessing(preprocess, file)
+    if file.layers is None:
+        return
+    try:
+        records = architecture.trace_layers(file.layers, tuple(model.input_shape[1:]))
+        described = [
+            keras_layer
+            for layer, record in zip(file.layers, records, strict=True)
+            for keras_layer in keras_layers(layer, record)
+        ]
+    except (ValueError, TypeError) as error:
+        raise WeightsError(f"{file.path} holds a network that cannot be: {error}") from error
+    ours = _computations([layer for layer in model.layers if layer is not preprocess])
+    theirs = _computations(described)
+    # A maximum over a square may be taken in two steps, which shapes decide.
+    for number, (mine, other) in enumerate(zip_longest(ours, theirs)):
+        if mine is None:
+            # The model ends earlier: it takes what it has.
+            return
+        last = number == len(ours) - 1
+        difference = _difference(mine, other, ignore_activation=last)
+        if difference:
+            raise WeightsError(
+                f"{_name_of(file)} does not fit the model {model.name!r}: {difference}. "
+                f"{_advice(file)} Nothing was changed."
+            )
+
+
+def _expect_preprocessing(preprocess: keras.layers.Layer | None, file: WeightFile) -> None:
+    if preprocess is None or file.preprocessing is None:
+        return
+    wanted = file.preprocessing == "owt"
+    if (preprocess.variant == "owt") != wanted or preprocess.scale != 1:
+        raise WeightsError(
+            f"{_name_of(file)} was trained on preprocess_input(images, {file.preprocessing!r}); "
+            f"the model's Preprocess layer gives that of {preprocess.variant!r} times "
+            f"{preprocess.scale:.4g}. Build the model with Preprocess(variant="
+            f"{file.preprocessing!r}, scale=1)."
+        )
+
+
+def _difference(mine, other, ignore_activation: bool) -> str:
+    name, settings = mine
+    if other is None:
+        return f"the file ends before {name}"
+    other_name, others = other
+    if settings["kind"] != others["kind"]:
+        return (
+            f"where the model has {name} ({settings['kind']}), the file has {other_name} "
+            f"({others['kind']})"
+        )
+    for key in settings.keys() | others.keys():
+        if ignore_activation and key == "activation":
+            continue
+        ours, theirs = settings.get(key), others.get(key)
+        if not _same(ours, theirs):
+            return f"{name} has {key}={_short(ours)}, the file's {other_name} {_short(theirs)}"
+    return ""
+
+
+def _same(one, other) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        # ONNX keeps constants in float32.
+        return bool(np.isclose(one, other, rtol=1e-6))
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return one == other
+
+
+def _short(value) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else repr(value)
+
+
+def _variant(layers: Sequence[architecture.Layer]) -> str | None:
+    """The variant that computes what these layers do."""
+    return next(
+        (name for name, known in architecture.VARIANTS.items() if _alike(layers, known)), None
+    )
+
+
+def _alike(layers: Sequence[architecture.Layer], known: Sequence[architecture.Layer]) -> bool:
+    """Whether two descriptions compute the same, whatever their widths and first values."""
+
+    def essence(description):
+        immaterial = {"name", "stddev", "bias", "rounding", "units", "rate", "activation"}
+        return [
+            (layer.kind, {k: v for k, v in vars(layer).items() if k not in immaterial})
+            for layer in description
+            if layer.kind != "dropout"
+        ]
+
+    one, other = essence(layers), essence(known)
+    return len(one) == len(other) and all(
+        a == b and one_settings.keys() == settings.keys()
+        and all(_same(one_settings[key], settings[key]) for key in settings)
+        for (a, one_settings), (b, settings) in zip(one, other, strict=True)
+    )  # fmt: skip
+
+
+def _name_of(file: WeightFile) -> str:
+    if file.layers is not None:
+        if _alike(file.layers, CAFFENET):
+            return f"{file.path} is CaffeNet, which pools before it normalizes, and"
+        if variant := _variant(file.layers):
+            return f"{file.path} is AlexNet in the variant {variant!r}, and"
+    return f"{file.path}"
+
+
+def _advice(file: WeightFile) -> str:
+    if variant := _variant(file.layers):
+        return f"Build the model with AlexNet(variant={variant!r})."
+    return "Build the file's own network with build(pretrained.describe(path))."
+
+
+def _description(model: keras.Model) -> dict | None:
+    """The variant that a model is, and its widths."""
+    widths = {layer.name: layer.units for layer in model.layers if hasattr(layer, "units")}
+    if not {"fc6", "fc8"} <= widths.keys():
+        return None
+    for variant in architecture.VARIANTS:
+        found = {"variant": variant, "classes": widths["fc8"], "fc_units": widths["fc6"]}
+        file = WeightFile(Path(), "", "channels last", {}, layers=architecture.describe(**found))
+        try:
+            _expect_network(model, file)
+        except WeightsError:
+            continue
+        return found | {"input_shape": list(model.input_shape[1:])}
+    return None
+
+
+def _places(model: keras.Model, file: WeightFile) -> list[tuple[str, keras.layers.Layer, tuple]]:
+    """The file's name of each layer, the model's layer, and its tensors. Checks every shape."""
+    places, left = [], dict(file.tensors)
+    for name, layer in _file_names(model, file):
+        if name not in left:
+            raise WeightsError(
+                f"{file.path} has no weights for {layer.name} ({name}); it has those of "
+                f"{', '.join(file.tensors) or 'no layer'}. Nothing was changed."
+            )
+        tensors = left.pop(name)
+        for part, tensor in zip((layer.kernel, layer.bias), tensors, strict=True):
+            wanted = _stored_shape(tuple(part.shape), file.layout)
+            if tensor.shape != wanted:
+                raise WeightsError(
+                    f"{file.path}: {tensor.name} has the shape {tensor.shape}, and "
+                    f"{layer.name}/{part.name} of the model {model.name!r} takes {wanted}"
+                    f"{_why(layer, part)}. Nothing was changed."
+                )
+        places.append((name, layer, tensors))
+    order = list(file.tensors)
+    last = max((order.index(name) for name, _, _ in places), default=-1)
+    if file.format != "Keras" and (inner := [name for name in left if order.index(name) < last]):
+        raise WeightsError(
+            f"{file.path} has weights for {inner[0]}, which the model {model.name!r} has not. "
+            "Nothing was changed."
+        )
+    return places
+
+
+def _file_names(model: keras.Model, file: WeightFile):
+    """Each layer that learns, and the name that the file has for it."""
+    counts: dict[str, int] = {}
+    for layer in _learners(model):
+        kind = {"Conv2D": "conv2d", "GroupedConv2D": "grouped_conv2d", "Dense": "dense"}.get(
+            type(layer).__name__
+        )
+        if kind is None:
+            raise WeightsError(
+                f"The model {model.name!r} has {layer.name}, a {type(layer).__name__}; weights are "
+                "put into convolutions and dense layers only."
+            )
+        if file.format != "Keras":
+            yield layer.name, layer
+            continue
+        # Keras counts the layers of each class.
+        number = counts.get(kind, 0)
+        counts[kind] = number + 1
+        yield (f"{kind}_{number}" if number else kind), layer
+
+
+def _stored_shape(shape: tuple[int, ...], layout: formats.Layout) -> tuple[int, ...]:
+    """A Keras shape as the file's layout has it."""
+    if layout == "channels last" or len(shape) == 1:
+        return shape
+    if len(shape) == 4:
+        rows, columns, channels, filters = shape
+        return filters, channels, rows, columns
+    return shape[::-1]
+
+
+def _why(layer: keras.layers.Layer, part) -> str:
+    if layer.name == "fc8":
+        return " (another number of classes: leave the top out with include_top=False)"
+    if layer.name == "fc6" and part is layer.kernel:
+        return " (another size of the input, or of fc6, than in training)"
+    return ""
+
+
+def _converted(
+    model: keras.Model, file: WeightFile, name: str, layer: keras.layers.Layer, tensors
+) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel and bias as Keras has them."""
+    kernel, bias = (_finite(file, tensor) for tensor in tensors)
+    if file.layout == "channels last":
+        return kernel, bias
+    if kernel.ndim == 4:
+        kernel = kernel.transpose(2, 3, 1, 0)
+        return kernel[:, :, ::-1] if file.blue_first and name == "conv1" else kernel, bias
+    maps = _maps_before(model, layer)
+    if maps is not None:
+        rows, columns, channels = maps
+        kernel = kernel.reshape(-1, channels, rows, columns).transpose(0, 2, 3, 1)
+    return kernel.reshape(len(kernel), -1).T, bias
+
+
+def _maps_before(model: keras.Model, dense: keras.layers.Layer) -> tuple[int, int, int] | None:
+    """The shape of the maps that the first dense layer sees as one vector."""
+    maps = None
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Flatten):
+            maps = tuple(layer.input.shape[1:])
+        elif isinstance(layer, keras.layers.Dense):
+            return maps if layer is dense else None
+    return None
+
+
+def _finite(file: WeightFile, tensor: Tensor) -> np.ndarray:
+    values = tensor.read()
+    if values.shape != tensor.shape or values.dtype != np.float32:
+        raise formats.damaged(
+            file.path, file.format, f"{tensor.name} {tensor.shape} came as {values.shape}"
+        )
+    if not np.isfinite(values).all():
+        wrong = int(prod(values.shape) - np.isfinite(values).sum())
+        raise WeightsError(
+            f"{file.path}: {tensor.name} {tensor.shape} holds {wrong:,} numbers that are infinite "
+            "or no number. Nothing was changed."
+        )
+    return values
+
+
+# --- Names of classes -----------------------------------------------------------------------------
+
+
+@cache
+def imagenet_classes() -> tuple[tuple[str, str], ...]:
+    """ImageNet's 1,000 classes in the order of the published networks' outputs.
+
+    Returns:
+        WordNet's number and a name for each: `("n01440764", "tench")`, ...; fetched once, 35 kB.
+
+    Raises:
+        downloads.DownloadError: if they are not here and cannot be fetched.
+    """
+    index = json.loads(downloads.fetch(CLASS_INDEX).read_text("utf-8"))
+    return tuple((index[str(i)][0], index[str(i)][1].replace("_", " ")) for i in range(len(index)))
+
+
+def imagenet_labels(folders: Sequence[str]) -> np.ndarray:
+    """The outputs of a published network that stand for folders named by WordNet's numbers.
+
+    A data set of some of ImageNet's classes numbers them from 0; the network has 1,000.
+
+    Args:
+        folders: such as `("n01440764", "n02102040")`.
+
+    Returns:
+        int32 `(len(folders),)`, 0..999.
+
+    Raises:
+        ValueError: if a folder is none of the 1,000.
+    """
+    numbers = {class_id: number for number, (class_id, _) in enumerate(imagenet_classes())}
+    if unknown := [folder for folder in folders if folder not in numbers]:
+        raise ValueError(
+            f"{len(unknown)} folders are no classes of ImageNet's 1,000, {unknown[0]!r} for one. "
+            "Folders are named by WordNet's numbers, n01440764 and so on."
+        )
+    return np.array([numbers[folder] for folder in folders], "int32")
+
+
+def class_names(source: str | Path | keras.Model) -> tuple[str, ...]:
+    """The names of the classes, in the order of the outputs.
+
+    Args:
+        source: a model with a `Preprocess` layer; one of `NAMES`; or a file of weights that
+            carries names.
+
+    Raises:
+        ValueError: if the source has no class names; and as for `load`.
+    """
+    if isinstance(source, keras.Model):
+        preprocess = _preprocess(source)
+        names = tuple(preprocess.class_names) if preprocess else None
+    elif str(source) in PUBLISHED:
+        names = tuple(name for _, name in imagenet_classes())
+    else:
+        names = read(source).class_names
+    if not names:
+        what = source.name if isinstance(source, keras.Model) else source
+        raise ValueError(f"{str(what)!r} has no class names.")
+    return names
+
+
+def decode_predictions(
+    probabilities, top: int = 5, class_names: Sequence[str] | None = None
+) -> list[list[Prediction]]:
+    """The likeliest classes by name, for each picture, the likeliest first.
+
+    Args:
+        probabilities: `(batch, classes)`, as a model gives them.
+        top: how many a picture; all classes if there are fewer.
+        class_names: one for each column. By default ImageNet's 1,000, fetched once (35 kB). For a
+            model of your own, `pretrained.class_names(model)`.
+
+    Returns:
+        A list a picture, of `(class_id, name, probability)`.
+
+    Raises:
+        ValueError: if the shape is another, `top` is below 1, or the names are not one for each
+            column.
+        downloads.DownloadError: if ImageNet's names are not here and cannot be fetched.
+    """
+    values = np.asarray(probabilities)
+    if values.ndim != 2:
+        raise ValueError(
+            f"The probabilities have the shape {values.shape}; they must be (batch, classes), as "
+            "model.predict gives them."
+        )
+    if top < 1:
+        raise ValueError(f"top is {top}; it must be at least 1.")
+    classes = values.shape[1]
+    if class_names is not None:
+        named = [(str(number), str(name)) for number, name in enumerate(class_names)]
+    elif classes == 1000:
+        named = imagenet_classes()
+    else:
+        raise ValueError(
+            f"There are {classes} probabilities a picture, and ImageNet has 1000 classes. For a "
+            "model of your own, pass class_names=pretrained.class_names(model)."
+        )
+    if len(named) != classes:
+        raise ValueError(f"There are {classes} probabilities a picture, and {len(named)} names.")
+    return [
+        [Prediction(*named[i], float(row[i])) for i in np.argsort(-row, kind="stable")[:top]]
+        for row in values
+    ]
