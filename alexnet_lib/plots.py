@@ -36,6 +36,8 @@ _STYLE = {
     "savefig.dpi": 160,
     "svg.hashsalt": "alexnet",
 }
+# Curves in one pair of axes differ in colour and in dashes.
+_LINES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (VERMILION, ":"), (GREY, "-"))
 _KIND_COLOUR = {
     "input": GREY,
     "convolution": BLUE,
@@ -573,6 +575,56 @@ def effective_fields(
             margin = max(2, (bottom - top) // 10)
             axes.set(xlim=(left - margin, right + margin), ylim=(bottom + margin, top - margin))
             axes.set_title(name, fontsize=11)
+    return _finish(figure)
+
+
+def functions_and_slopes(
+    z: np.ndarray, values: Mapping[str, np.ndarray], slopes: Mapping[str, np.ndarray]
+) -> Figure:
+    """Functions on the left, their slopes on the right.
+
+    Args:
+        z: `(points,)`.
+        values, slopes: name → `(points,)`; the same names in both.
+    """
+    with plt.rc_context(_STYLE):
+        figure, all_axes = plt.subplots(1, 2, figsize=(5.4, 2.9), layout="constrained")
+        for axes, title, curves in zip(
+            all_axes, ("what comes out", "slope"), (values, slopes), strict=True
+        ):
+            for (colour, dashes), (name, curve) in zip(_LINES, curves.items(), strict=False):
+                axes.plot(z, curve, dashes, color=colour, label=name, linewidth=2)
+            axes.set_title(title, fontsize=11)
+            axes.set(xlabel="what goes in", ylim=(-1.1, 2.1))
+            axes.axhline(0, color=GREY, linewidth=0.8, zorder=0)
+        all_axes[0].legend(frameon=False, loc="upper left")
+    return _finish(figure)
+
+
+def lines(
+    curves: Mapping[str, tuple[Sequence, Sequence[float]]],
+    xlabel: str,
+    ylabel: str,
+    *,
+    xscale: str = "linear",
+    yscale: str = "linear",
+    level: float | None = None,
+) -> Figure:
+    """Curves of measured points, joined by lines, in one pair of axes.
+
+    Args:
+        curves: name → (x, y), both `(points,)`; x may be names, such as those of layers.
+        xscale, yscale: as matplotlib names them, `"linear"` or `"log"`.
+        level: draws a thin horizontal line here.
+    """
+    with plt.rc_context(_STYLE):
+        figure, axes = plt.subplots(figsize=(5.4, 3.8), layout="constrained")
+        if level is not None:
+            axes.axhline(level, color=GREY, linewidth=1, zorder=0)
+        for (colour, dashes), (name, (x, y)) in zip(_LINES, curves.items(), strict=False):
+            axes.plot(x, y, "o" + dashes, color=colour, label=name, linewidth=1.8, markersize=5)
+        axes.set(xlabel=xlabel, ylabel=ylabel, xscale=xscale, yscale=yscale)
+        axes.legend(frameon=False)
     return _finish(figure)
 
 
