@@ -471,36 +471,31 @@ def side_holding(field: np.ndarray, share: float = 0.95) -> int:
 # --- what an answer rests on ---------------------------------------------------------------------
 
 
-def occlusion(
+def covered(
     model: keras.Model,
     picture: np.ndarray,
-    target: int,
     size: int = 48,
     stride: int = 8,
     batch_size: int = 32,
-) -> HeatMap:
-    """The answer of the network while a grey square covers one part after the other.
-
-    After Zeiler and Fergus (2014): where the covered part was needed, the probability of the class
-    falls. The square has the colour that is 0 after the preprocessing, the mean of the training
-    pictures, and stands where it fits entirely.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All outputs of the network while a grey square covers one part after the other.
 
     Args:
         model: any of ours, with its top.
         picture: `(height, width, 3)`, what the model takes.
-        target: the class whose output is watched.
-        size: side of the square, in pixels.
-        stride: its step, in pixels.
+        size: side of the square, in pixels. Its colour is the one that is 0 after the
+            preprocessing, the mean of the training pictures.
+        stride: its step, in pixels. It stands where it fits entirely.
         batch_size: covered pictures that go through the network together.
 
     Returns:
-        The output of the class for each place of the square, by the square's centre.
+        The outputs, float32 `(rows, columns, classes)`, and where the square begins: the first row
+        of the picture for each row of outputs, and the first column for each column.
 
     Raises:
-        ValueError: if the square does not fit, or there is no such class.
+        ValueError: if the square does not fit.
     """
     pictures, _ = _batch(model, picture)
-    _check_target(model, target)
     if size < 1 or stride < 1:
         raise ValueError(f"size is {size} and stride {stride}; both must be at least 1.")
     grey = _palette(model)[1]
@@ -516,11 +511,39 @@ def occlusion(
         # The last batch is as large as the others: TensorFlow compiles for one size.
         batch = np.repeat(pictures, min(batch_size, len(corners)), axis=0)
         some = corners[start : start + batch_size]
-        for covered, (top, left) in zip(batch, some, strict=False):
-            covered[top : top + size, left : left + size] = grey
-        values.append(np.asarray(forward(batch), "float32")[: len(some), target])
-    values = np.concatenate(values).reshape(len(tops), len(lefts))
-    return HeatMap(values, tops + (size - 1) / 2, lefts + (size - 1) / 2)
+        for one, (top, left) in zip(batch, some, strict=False):
+            one[top : top + size, left : left + size] = grey
+        values.append(np.asarray(forward(batch), "float32")[: len(some)])
+    return np.concatenate(values).reshape(len(tops), len(lefts), -1), tops, lefts
+
+
+def occlusion(
+    model: keras.Model,
+    picture: np.ndarray,
+    target: int,
+    size: int = 48,
+    stride: int = 8,
+    batch_size: int = 32,
+) -> HeatMap:
+    """The answer of the network while a grey square covers one part after the other.
+
+    After Zeiler and Fergus (2014): where the covered part was needed, the probability of the class
+    falls. `covered` gives the other classes, too.
+
+    Args:
+        target: the class whose output is watched.
+        model, picture, size, stride, batch_size: as in `covered`.
+
+    Returns:
+        The output of the class for each place of the square, by the square's centre.
+
+    Raises:
+        ValueError: if the square does not fit, or there is no such class.
+    """
+    _check_target(model, target)
+    values, tops, lefts = covered(model, picture, size, stride, batch_size)
+    middle = (size - 1) / 2
+    return HeatMap(values[..., target], tops + middle, lefts + middle)
 
 
 def grad_cam(
