@@ -237,10 +237,10 @@ def _follow(path: Path, program: bytes):
                 stack.append(_call(function, arguments))
             case "SETITEM":
                 value, key = stack.pop(), stack.pop()
-                stack[-1][key] = value
+                _set(stack[-1], [key], [value])
             case "SETITEMS":
                 values = after_mark()
-                stack[-1].update(zip(values[::2], values[1::2], strict=True))
+                _set(stack[-1], values[::2], values[1::2])
             case "BUILD":
                 # Only a dictionary's further attributes, such as the versions of layers.
                 stack.pop()
@@ -269,22 +269,28 @@ def _allowed(path: Path, module: str, name: str) -> _Global:
     return _Global(module, name)
 
 
+def _set(dictionary: dict, keys: list, values: list) -> None:
+    # Only texts: a few instructions make a tuple of tuples whose hash takes years.
+    if not all(isinstance(key, str) for key in keys):
+        raise ValueError("a key that is no text")
+    dictionary.update(zip(keys, values, strict=True))
+
+
 def _storage(identifier: tuple) -> _Storage:
     _, kind, key, _, length = identifier
-    if not str(key).isdecimal():
-        raise ValueError(f"{key!r} is no name of a storage")
-    return _Storage(kind.name, str(key), length)
+    if not isinstance(key, str) or not key.isdecimal() or not isinstance(length, int):
+        raise ValueError("a storage without a number or a length")
+    return _Storage(kind.name, key, length)
 
 
 def _call(function: _Global, arguments: tuple):
-    match function.name:
-        case "OrderedDict":
-            return dict(*arguments)
-        case "_rebuild_tensor_v2":
-            storage, offset, shape, strides, *_ = arguments
-            if not isinstance(storage, _Storage):
-                raise ValueError("a tensor without a storage")
+    match function.name, arguments:
+        case "OrderedDict", ():
+            return {}
+        case "_rebuild_tensor_v2", (_Storage() as storage, int(offset), shape, strides, *_):
+            if not all(isinstance(number, int) for number in (*shape, *strides)):
+                raise ValueError("a shape that is not made of whole numbers")
             return _Stored(storage, offset, shape, strides)
-        case "_rebuild_parameter":
-            return arguments[0]
-    raise ValueError(f"{function.name} is not to be called")
+        case "_rebuild_parameter", (_Stored() as stored, *_):
+            return stored
+    raise ValueError(f"{function.name} is called in another way than PyTorch does")
