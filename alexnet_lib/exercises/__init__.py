@@ -19,21 +19,83 @@ from .chapter_03 import (
     check_neurons_conv1,
     check_original_input,
 )
+from .chapter_04 import (
+    check_dead_units,
+    check_layers_to_a_millionth,
+    check_relu_backward,
+    check_sigmoid_bound,
+)
+from .chapter_07 import (
+    check_dropout_share,
+    check_fc7_weights_in_use,
+    check_inverted_scale,
+    check_subnetworks,
+    check_survivors,
+)
+from .chapter_09 import (
+    check_alpha_of_pytorch,
+    check_four_groups,
+    check_kernel_shape,
+    check_mixed_memory,
+)
+from .chapter_10 import (
+    check_colour_shift,
+    check_five_crops,
+    check_shown_share,
+    check_windows,
+)
+from .chapter_11 import (
+    check_hours_for_imagenet,
+    check_l2_penalty,
+    check_scaled_rate,
+    check_terminal_velocity,
+    check_updates,
+)
+from .chapter_13 import check_colourfulness, check_corner_of_conv5, check_memory_of_patches
+from .chapter_14 import check_cam, check_cam_distance, check_occlusion_passes
 from .kinds import FunctionExercise, NumberExercise
 
 __all__ = [
     "FunctionExercise",
     "NumberExercise",
+    "check_alpha_of_pytorch",
     "check_batch_activations",
+    "check_cam",
+    "check_cam_distance",
+    "check_colour_shift",
+    "check_colourfulness",
     "check_conv2_parameters",
+    "check_corner_of_conv5",
+    "check_dead_units",
     "check_dense_conv1",
+    "check_dropout_share",
+    "check_fc7_weights_in_use",
+    "check_five_crops",
     "check_flatten_224",
+    "check_four_groups",
     "check_gpu_memory",
     "check_halved_fc",
+    "check_hours_for_imagenet",
     "check_images_seen",
+    "check_inverted_scale",
+    "check_kernel_shape",
+    "check_l2_penalty",
+    "check_layers_to_a_millionth",
+    "check_memory_of_patches",
+    "check_mixed_memory",
     "check_neurons_conv1",
+    "check_occlusion_passes",
     "check_original_input",
     "check_output_size",
     "check_pool2_receptive_field",
+    "check_relu_backward",
+    "check_scaled_rate",
+    "check_shown_share",
+    "check_sigmoid_bound",
+    "check_subnetworks",
+    "check_survivors",
+    "check_terminal_velocity",
     "check_uniform_loss",
+    "check_updates",
+    "check_windows",
 ]
