@@ -472,25 +472,22 @@ def picture_rows(rows: Mapping[str, Sequence[np.ndarray]], apart: int = 0) -> Fi
             which is drawn in grey from its least to its greatest value. Rows are equally long.
         apart: so many pictures at the left of each row stand apart from the rest.
     """
+    width, gap, title = 5.4, 0.04, 0.26  # inches
     columns = max(map(len, rows.values()))
-    side = 5.4 / (columns + 0.3 * bool(apart))
+    aside = 4 * gap if apart else 0.0
+    side = (width - aside - (columns - 1) * gap) / columns
+    height = len(rows) * (side + title)
     with plt.rc_context(_STYLE):
-        figure, all_axes = plt.subplots(
-            len(rows),
-            columns + bool(apart),
-            figsize=(5.4, len(rows) * (side + 0.26)),
-            layout="constrained",
-            squeeze=False,
-            width_ratios=[1] * apart + [0.3] * bool(apart) + [1] * (columns - apart),
-        )
-        figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.02, hspace=0.02)
-        for line, (name, images) in zip(all_axes, rows.items(), strict=True):
-            for axes in line:
-                axes.axis("off")
-            line[0].set_title(name, fontsize=10, loc="left")
-            places = [axes for index, axes in enumerate(line) if not apart or index != apart]
-            for axes, image in zip(places, images, strict=False):
+        figure = plt.figure(figsize=(width, height))
+        for line, (name, images) in enumerate(rows.items()):
+            top = line * (side + title)
+            figure.text(0, 1 - (top + 0.8 * title) / height, name, fontsize=10)
+            for place, image in enumerate(images):
+                left = place * (side + gap) + (aside if place >= apart else 0)
+                bottom = height - top - title - side
+                axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
                 axes.imshow(image.astype("uint8") if image.ndim == 3 else image, cmap="gray")
+                axes.axis("off")
     return _finish(figure)
 
 
@@ -625,6 +622,120 @@ def lines(
             axes.plot(x, y, "o" + dashes, color=colour, label=name, linewidth=1.8, markersize=5)
         axes.set(xlabel=xlabel, ylabel=ylabel, xscale=xscale, yscale=yscale)
         axes.legend(frameon=False)
+    return _finish(figure)
+
+
+def losses(curves: Mapping[str, Sequence[float]], chance: float) -> Figure:
+    """The training loss of several runs, epoch by epoch.
+
+    Args:
+        curves: name → one loss an epoch, in nats.
+        chance: the loss of a network that finds all classes equally likely; a dashed line.
+    """
+    with plt.rc_context(_STYLE):
+        figure, axes = plt.subplots(figsize=(5.4, 3.4), layout="constrained")
+        for colour, (name, values) in zip((VERMILION, BLUE, GREEN), curves.items(), strict=False):
+            axes.plot(range(1, len(values) + 1), values, color=colour, label=name, linewidth=2)
+        axes.axhline(chance, color=GREY, linestyle="--", linewidth=1.2, label="all equally likely")
+        axes.set(xlabel="epoch", ylabel="training loss", ylim=(0, None))
+        axes.legend(frameon=False)
+    return _finish(figure)
+
+
+def run_charts(runs: Mapping[str, Sequence[Mapping]], chance: float) -> Figure:
+    """Training runs as small charts of equal axes: loss while training, and on validation data.
+
+    Args:
+        runs: name → the rows of `Run.history`; a run without rows is an empty chart.
+        chance: as in `losses`.
+    """
+    rows = ceil(len(runs) / 2)
+    with plt.rc_context(_STYLE):
+        figure, all_axes = plt.subplots(
+            rows, 2, figsize=(5.4, 2.1 * rows + 0.4), layout="constrained", sharey=True
+        )
+        for axes in all_axes.flat[len(runs) :]:
+            axes.axis("off")
+        for axes, (name, history) in zip(all_axes.flat, runs.items(), strict=False):
+            epochs = [row["epoch"] for row in history]
+            for key, colour, label in (
+                ("loss", ORANGE, "training"),
+                ("val_loss", BLUE, "validation"),
+            ):
+                values = [row[key] for row in history]
+                axes.plot(epochs, values, color=colour, linewidth=2, label=label)
+            axes.axhline(
+                chance, color=GREY, linestyle="--", linewidth=1, label="all equally likely"
+            )
+            axes.set_title(name, fontsize=11)
+            axes.set_ylim(0, 1.6 * chance)
+        for axes in all_axes[:, 0]:
+            axes.set_ylabel("loss")
+        for axes in all_axes[-1]:
+            axes.set_xlabel("epoch")
+        handles, labels = all_axes.flat[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    return _finish(figure)
+
+
+def learning_rates(schedules: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Figure:
+    """Learning rates over the epochs, on a logarithmic scale.
+
+    Args:
+        schedules: name → (epochs, rates), all rates above 0.
+    """
+    with plt.rc_context(_STYLE):
+        figure, axes = plt.subplots(figsize=(5.4, 3.2), layout="constrained")
+        for colour, (name, (epochs, rates)) in zip(
+            (VERMILION, BLUE, GREEN), schedules.items(), strict=False
+        ):
+            axes.plot(epochs, rates, color=colour, label=name, linewidth=2)
+        axes.set(xlabel="epoch", ylabel="learning rate", yscale="log")
+        axes.legend(frameon=False)
+    return _finish(figure)
+
+
+def accuracy_against_time(
+    runs: Mapping[str, tuple[Sequence[float], Sequence[float]]], ends: Mapping[str, float]
+) -> Figure:
+    """How well a network knows pictures that it never saw, minute by minute of its training.
+
+    Args:
+        runs: name → (minutes, accuracy 0..1), one point an epoch.
+        ends: name → the accuracy of the finished run with ten crops, a star at its last minute.
+    """
+    with plt.rc_context(_STYLE):
+        figure, axes = plt.subplots(figsize=(5.4, 3.8), layout="constrained")
+        for colour, (name, (minutes, accuracy)) in zip(
+            (ORANGE, BLUE, GREEN, VERMILION), runs.items(), strict=False
+        ):
+            axes.plot(minutes, accuracy, color=colour, label=name, linewidth=1.6)
+            axes.plot(minutes[-1], ends[name], "*", color=colour, markersize=14, clip_on=False)
+        axes.plot([], [], "*", color=GREY, markersize=12, label="at the end, ten crops")
+        axes.set(xlabel="minutes of training", ylabel="top-1 accuracy", xscale="log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        axes.set_ylim(0, 1)
+        axes.legend(frameon=False, loc="lower right")
+    return _finish(figure)
+
+
+def dots(groups: Mapping[str, Sequence[float]], xlabel: str) -> Figure:
+    """Every measurement as a dot and the mean as a line, one row a group.
+
+    Args:
+        groups: name → measurements, shares 0..1.
+        xlabel: what was measured.
+    """
+    with plt.rc_context(_STYLE):
+        figure, axes = plt.subplots(figsize=(5.4, 0.7 * len(groups) + 0.9), layout="constrained")
+        for row, values in enumerate(groups.values()):
+            axes.plot(values, [row] * len(values), "o", color=BLUE, alpha=0.7, markersize=7)
+            axes.plot([np.mean(values)] * 2, [row - 0.28, row + 0.28], color=VERMILION, linewidth=3)
+        axes.set_yticks(range(len(groups)), list(groups))
+        axes.set_ylim(len(groups) - 0.5, -0.5)
+        axes.xaxis.set_major_formatter(PercentFormatter(1))
+        axes.set_xlabel(xlabel)
     return _finish(figure)
 
 
