@@ -625,9 +625,14 @@ def _folder(folder: Path, split: str, limit: int | None, strict: bool, renamed: 
 
 def _descend(folder: Path) -> Path:
     """Goes through folders that hold nothing but one folder of folders, as archives often do."""
+    seen = set()
     while True:
         inside = _subfolders(folder)
-        if len(inside) != 1 or _is_part(inside[0]) or not _subfolders(inside[0]):
+        # A link may lead back to a folder above it.
+        seen.add(folder.resolve())
+        if len(inside) != 1 or _is_part(inside[0]) or inside[0].resolve() in seen:
+            return folder
+        if not _subfolders(inside[0]):
             return folder
         folder = inside[0]
 

@@ -200,7 +200,9 @@ def _unpack_into(archive: Path, folder: Path) -> None:
                         )
                     copy.write(block)
     except FileExistsError as error:
-        raise UnsafeArchiveError(f"{archive} holds {error.filename} twice.") from error
+        raise UnsafeArchiveError(
+            f"{archive} holds {str(path.relative_to(folder))!r} twice. Nothing was unpacked."
+        ) from error
     except _DAMAGED as error:
         raise ValueError(
             f"{archive} is not a whole archive: {error}. Fetch or make it again."

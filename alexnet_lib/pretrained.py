@@ -17,6 +17,7 @@ of ILSVRC-2012, centre crop. `alexnet evaluate --weights bvlc --data DIR` prints
 
 import difflib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -158,7 +159,8 @@ def read(source: str | Path) -> WeightFile:
     if str(source) in PUBLISHED:
         return formats.read(fetch(str(source)))
     path = Path(source)
-    if not path.exists():
+    # Not path.exists: a name that no file can have makes that raise.
+    if not os.path.exists(path):
         close = difflib.get_close_matches(str(source), NAMES, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise FileNotFoundError(

@@ -8,6 +8,8 @@ import tarfile
 import threading
 import time
 import zipfile
+from contextlib import suppress
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -40,8 +42,15 @@ def server():
                 threading.Event().wait(1)
                 return
             self.send_response(200)
-            self.send_header("Content-Length", str(len(CONTENTS)))
+            if way != "endless":
+                self.send_header("Content-Length", str(len(CONTENTS)))
             self.end_headers()
+            if way == "endless":
+                state.sent = 0
+                with suppress(OSError):  # until the other side hangs up
+                    while state.sent < 2**26:
+                        state.sent += self.wfile.write(bytes(2**16))
+                return
             body = {"whole": CONTENTS, "broken off": CONTENTS[:9999], "wrong": CONTENTS[::-1]}[way]
             self.wfile.write(body)
 
@@ -111,6 +120,35 @@ def test_failures_leave_nothing_and_say_what_to_do(server, home, monkeypatch, wa
     assert server.remote.url in str(error.value)
     assert server.requests == downloads.RETRIES
     assert nothing_left(home)
+
+
+def test_an_answer_that_does_not_end_is_cut_off(server, home):
+    server.behaviour = ["endless"]
+    with pytest.raises(DownloadError, match="it sends more than the 512 kB of this file"):
+        downloads.fetch(server.remote)
+    assert server.requests == 1
+    assert server.sent < 2**26
+    assert nothing_left(home)
+
+
+def test_a_mirror_is_asked_when_the_first_host_fails(server, home):
+    mirrored = replace(
+        server.remote, url="http://127.0.0.1:9/pictures.tgz", mirrors=(server.remote.url,)
+    )
+    assert downloads.fetch(mirrored).read_bytes() == CONTENTS
+    server.behaviour = ["missing"]
+    missing = replace(mirrored, sha256="0" * 64)
+    with pytest.raises(DownloadError, match=r"127\.0\.0\.1:9: .*cannot be reached.*answers 404"):
+        downloads.fetch(missing)
+
+
+def test_a_file_put_there_by_hand_is_not_fetched(server, home):
+    home.mkdir()
+    (home / "pictures.tgz").write_bytes(CONTENTS)
+    assert downloads.fetch(server.remote) == home / "pictures.tgz"
+    assert server.requests == 0
+    (home / "pictures.tgz").write_bytes(CONTENTS[::-1])
+    assert downloads.fetch(server.remote) == home / "downloads" / "pictures.tgz"
 
 
 def test_no_host(server, home):

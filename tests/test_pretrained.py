@@ -106,7 +106,7 @@ def test_bvlc_at_227_is_the_variant_caffe(folder, name):
 
 
 def test_bvlc_at_224_as_the_file_pads(folder):
-    """The file's first two poolings round down: 224 pixels make maps of 26 and 12, not 27 and 13."""
+    """The file's first two poolings round down: 224 pixels make maps of 26 and 12, then 6."""
     path = folder / "bvlcalexnet-12.onnx"
     model = build(pretrained.describe(path), (224, 224, 3))
     pretrained.load(model, path)

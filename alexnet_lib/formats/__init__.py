@@ -152,8 +152,9 @@ def _look_at_the_start(path: Path) -> None:
 
 def damaged(path: Path, format: str, reason: object) -> WeightsError:
     """The error for a file that cannot be read to its end."""
+    why = str(reason).rstrip(".")
     return WeightsError(
-        f"{path} is not a whole {format} file: {reason}. It may have been cut off; fetch it again."
+        f"{path} is not a whole {format} file: {why}. It may have been cut off; fetch it again."
     )
 
 
