@@ -610,8 +610,9 @@ def lines(
     """Curves of measured points, joined by lines, in one pair of axes.
 
     Args:
-        curves: name → (x, y), both `(points,)`; x may be names, such as those of layers.
-        xscale, yscale: as matplotlib names them, `"linear"` or `"log"`.
+        curves: name → (x, y): x `(points,)`, numbers or names, such as those of layers; y
+            `(points,)`, or `(runs, points)`, of which the mean is drawn and the range as a band.
+        xscale, yscale: `"linear"`, `"log"` or `"log2"` (ticks at powers of two, written out).
         level: draws a thin horizontal line here.
     """
     with plt.rc_context(_STYLE):
@@ -619,8 +620,24 @@ def lines(
         if level is not None:
             axes.axhline(level, color=GREY, linewidth=1, zorder=0)
         for (colour, dashes), (name, (x, y)) in zip(_LINES, curves.items(), strict=False):
-            axes.plot(x, y, "o" + dashes, color=colour, label=name, linewidth=1.8, markersize=5)
-        axes.set(xlabel=xlabel, ylabel=ylabel, xscale=xscale, yscale=yscale)
+            runs = np.atleast_2d(y)
+            axes.plot(
+                x, runs.mean(0), "o" + dashes, color=colour, label=name, linewidth=1.8, markersize=5
+            )
+            if len(runs) > 1:
+                axes.fill_between(x, runs.min(0), runs.max(0), color=colour, alpha=0.2, linewidth=0)
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        for set_scale, axis, scale in (
+            (axes.set_xscale, axes.xaxis, xscale),
+            (axes.set_yscale, axes.yaxis, yscale),
+        ):
+            if scale == "log":
+                set_scale("log")
+            elif scale == "log2":
+                set_scale("log", base=2)
+                axis.set_major_formatter("{x:g}")
+        if xscale == "linear" and not isinstance(x[0], str):
+            axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend(frameon=False)
     return _finish(figure)
 
@@ -714,7 +731,7 @@ def accuracy_against_time(
         axes.plot([], [], "*", color=GREY, markersize=12, label="at the end, ten crops")
         axes.set(xlabel="minutes of training", ylabel="top-1 accuracy", xscale="log")
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.set_ylim(0, 1)
         axes.legend(frameon=False, loc="lower right")
     return _finish(figure)
@@ -734,7 +751,7 @@ def dots(groups: Mapping[str, Sequence[float]], xlabel: str) -> Figure:
             axes.plot([np.mean(values)] * 2, [row - 0.28, row + 0.28], color=VERMILION, linewidth=3)
         axes.set_yticks(range(len(groups)), list(groups))
         axes.set_ylim(len(groups) - 0.5, -0.5)
-        axes.xaxis.set_major_formatter(PercentFormatter(1))
+        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.set_xlabel(xlabel)
     return _finish(figure)
 

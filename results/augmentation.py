@@ -26,7 +26,7 @@ RESULTS = Path(__file__).resolve().parent / "augmentation.json"
 IMAGE_SIZE, SHORT_SIDE, FC_UNITS = 67, 76, 128
 PICTURES_PER_CLASS = 20
 SEEDS = range(5)
-RECIPE = training.Recipe.modern(epochs=30)
+RECIPE = training.Recipe.modern(epochs=30, batch_size=16, learning_rate=0.01)
 CONDITIONS = {
     "none": {"augment": False},
     "crops and mirrors": {"augment": True},
