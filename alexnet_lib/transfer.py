@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 from rich.console import Console
 
-from . import augmentation, checkpoints, pictures
+from . import architecture, augmentation, checkpoints, pictures, pretrained
 from .data import Dataset
 from .model import AlexNet
 from .recipe import Preprocess, Recipe, load_model, preprocessing, strategy, with_preprocessing
@@ -35,9 +35,6 @@ the whole network."""
 
 HEAD_PASSES = 10
 """So many passes over the features make an epoch of the new layer; see `Features`."""
-
-_VARIANT_OF_NAME = {"pocket": "paper", "bvlc": "caffe", "torchvision": "owt"}
-_VARIANT_OF_SUFFIX = {".onnx": "caffe", ".pth": "owt"}
 
 ClassWeights = Mapping[int, float] | Literal["balanced"] | None
 
@@ -167,37 +164,29 @@ def load_trunk(source: str | Path = "pocket", variant: str | None = None) -> ker
     """A network that has learned something.
 
     Args:
-        source: `"pocket"`; a `.keras` file of this library; a name that `AlexNet` knows (`"bvlc"`,
-            `"torchvision"`); or a file that `pretrained.load` reads.
-        variant: of the network in a file that is no `.keras` file. By default `"caffe"` for
-            `.onnx`, `"owt"` for `.pth`, else `"paper"`.
+        source: a `.keras` file of this library; or what `pretrained.load` takes: `"pocket"`,
+            `"bvlc"`, `"torchvision"`, or a file of weights.
+        variant: of the network in a file that does not say it, such as `.weights.h5`.
 
     Returns:
         A model from pictures 0..255 to probabilities, with a `Preprocess` layer. Where a source
         has no class names, classes are named by their numbers.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the source is not known, or what it holds does not fit.
+        FileNotFoundError: if there is no such file, nor a published name.
+        ValueError: if the file is damaged, or does not fit.
+        downloads.DownloadError: if published weights cannot be fetched.
     """
-    path = Path(source)
-    if path.suffix == ".keras":
-        return load_model(path)
-    if str(source) in _VARIANT_OF_NAME:
-        variant = _VARIANT_OF_NAME[str(source)]
-        network = AlexNet(weights=str(source), variant=variant)
-    elif path.is_file():
-        from . import pretrained
-
-        variant = variant or _VARIANT_OF_SUFFIX.get(path.suffix, "paper")
-        network = AlexNet(variant=variant)
-        pretrained.load(network, path)
-    else:
-        raise FileNotFoundError(
-            f"There is no trunk {str(source)!r}: it is neither a file nor one of "
-            f"{', '.join(_VARIANT_OF_NAME)}."
-        )
-    return with_preprocessing(network, range(network.output_shape[-1]), variant)
+    if Path(source).suffix == ".keras":
+        return load_model(source)
+    file = pretrained.read(source)
+    options = pretrained.options(file) | ({"variant": variant} if variant else {})
+    variant = options.setdefault("variant", "paper")
+    size = architecture.NATIVE_INPUT_SIZE[variant]
+    network = AlexNet(input_shape=(size, size, 3), **options)
+    pretrained.fit(network, file)
+    names = file.class_names or range(network.output_shape[-1])
+    return with_preprocessing(network, names, variant)
 
 
 def new_head(
@@ -332,7 +321,7 @@ class Features:
 
 
 @dataclass(frozen=True)
-class Prediction:
+class PredictedFile:
     """What a model says about one picture file."""
 
     path: Path
@@ -344,7 +333,7 @@ class Prediction:
 
 def predict(
     model: keras.Model, paths: Iterable[str | Path], *, top: int = 3, crops: int = 1
-) -> list[Prediction]:
+) -> list[PredictedFile]:
     """Says for each picture file which classes are the most probable.
 
     A file that cannot be read does not stop the others.
@@ -368,12 +357,12 @@ def predict(
     for path in map(Path, paths):
         if path.is_dir():
             problem = f"{path} is a folder; name the pictures in it, such as {path}/*.jpg."
-            predictions.append(Prediction(path, (), problem))
+            predictions.append(PredictedFile(path, (), problem))
             continue
         try:
             picture = pictures.read(path, short_side(size))
         except (FileNotFoundError, pictures.BrokenPictureError) as error:
-            predictions.append(Prediction(path, (), str(error)))
+            predictions.append(PredictedFile(path, (), str(error)))
             continue
         if crops == 10:
             images = augmentation.ten_crop(picture, size)
@@ -382,7 +371,7 @@ def predict(
         output = model(tf.cast(images, tf.float32), training=False).numpy().mean(0)
         order = np.argsort(-output, kind="stable")[:top]
         ranking = tuple((names[label], float(output[label])) for label in order)
-        predictions.append(Prediction(path, ranking))
+        predictions.append(PredictedFile(path, ranking))
     return predictions
 
 

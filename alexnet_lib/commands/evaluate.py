@@ -1,5 +1,6 @@
 """`alexnet evaluate`"""
 
+import re
 from functools import reduce
 from pathlib import Path
 from typing import Annotated
@@ -7,11 +8,6 @@ from typing import Annotated
 import typer
 
 from .shared import expect_one_of, folder_first, plain_errors, print_evaluation, start
-
-PUBLISHED = {"bvlc": (57.1, 80.2), "torchvision": (56.5, 79.1)}
-"""Top-1 and top-5 accuracy, percent, of one crop on ILSVRC-2012's validation set: what the model
-zoos of Caffe and torchvision state."""
-
 
 PARTS = {"val": ("val",), "all": ("train", "val")}
 
@@ -63,7 +59,15 @@ def _evaluate_model(path: Path, source: str, part: str, crops: int) -> None:
 
     network = training.load_model(path)
     names = training.preprocessing(network).class_names
-    examples = _Examples(source, part, network.input_shape[1], names)
+    examples = _Examples(source, part, network.input_shape[1])
+    unknown = sorted(set(examples.class_names) - set(names))
+    if unknown:
+        raise ValueError(
+            f"{source} has classes that the model does not know: {_some(unknown)}. The model knows "
+            f"{_some(names)}."
+        )
+    # A folder of test pictures need not have all of the model's classes.
+    examples.labels = [names.index(name) for name in examples.class_names]
     if part == "val":
         typer.echo(f"The part of {source} that training leaves out; --part all takes everything.")
     else:
@@ -74,45 +78,54 @@ def _evaluate_model(path: Path, source: str, part: str, crops: int) -> None:
 def _evaluate_weights(
     weights: str, variant: str | None, source: str, part: str, all_crops: tuple[int, ...]
 ) -> None:
-    from .. import training, transfer
+    from .. import pretrained, training, transfer
 
     network = transfer.load_trunk(weights, variant)
-    examples = _Examples(source, part, network.input_shape[1], None)
     classes = network.output_shape[-1]
-    if len(examples.class_names) != classes:
-        raise ValueError(
-            f"{source} has {len(examples.class_names):,} class folders, {weights} tells "
-            f"{classes:,} classes apart. ILSVRC-2012's validation folder has one folder for each, "
-            "named by WordNet id (n01440764, ...)."
+    examples = _Examples(source, part, network.input_shape[1])
+    folders = examples.class_names
+    if len(folders) != classes:
+        if classes != 1000 or not all(re.fullmatch(r"n\d{8}", name) for name in folders):
+            raise ValueError(
+                f"{source} has {len(folders):,} class folders, {weights} tells {classes:,} classes "
+                "apart. ILSVRC-2012's validation folder has one for each, named by WordNet's "
+                "number: n01440764, n01443537, ..."
+            )
+        examples.labels = pretrained.imagenet_labels(folders)
+    # With all 1,000 folders: ImageNet's classes are in the order of WordNet's numbers, as
+    # data.load sorts them.
+    results = {crops: training.evaluate(network, examples, crops) for crops in all_crops}
+    published = pretrained.PUBLISHED.get(weights)
+    _print_accuracies(f"{weights} on {examples.size:,} pictures", results, published)
+    if len(folders) < classes:
+        typer.echo(
+            f"{source} has {len(folders):,} of the {classes:,} classes; the published figures are "
+            "for all of them."
         )
-    # ImageNet's classes are in the order of their WordNet ids, as data.load sorts the folders.
-    _print_accuracies(
-        weights, {crops: training.evaluate(network, examples, crops) for crops in all_crops}
-    )
 
 
-def _print_accuracies(weights: str, evaluations: dict) -> None:
+def _print_accuracies(title: str, results: dict, published) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    images = next(iter(evaluations.values())).examples
-    table = Table(title=f"{weights} on {images:,} pictures", box=box.SIMPLE_HEAD)
+    table = Table(title=title, box=box.SIMPLE_HEAD)
     table.add_column("")
     table.add_column("top-1", justify="right")
     table.add_column("top-5", justify="right")
-    for crops, evaluation in evaluations.items():
+    for crops, evaluation in results.items():
         name = "centre crop" if crops == 1 else "ten crops"
         table.add_row(name, f"{evaluation.top1:.1%}", f"{evaluation.top5:.1%}")
-    if weights in PUBLISHED:
-        table.add_row("published, centre crop", *(f"{p:.1f}%" for p in PUBLISHED[weights]))
+    if published:
+        row = "published, centre crop", f"{published.top1:.1f}%", f"{published.top5:.1f}%"
+        table.add_row(*row)
     Console(highlight=False).print(table)
 
 
 class _Examples:
-    """The pictures of a source, one part or both, with the labels of a model."""
+    """The pictures of a source, one part or both; `labels` are the model's for each class."""
 
-    def __init__(self, source: str, part: str, image_size: int, class_names):
+    def __init__(self, source: str, part: str, image_size: int):
         from .. import data
         from ..transfer import short_side
 
@@ -127,17 +140,9 @@ class _Examples:
             )
             for split in PARTS[part]
         ]
-        there = self.parts[0].class_names
-        self.class_names = list(class_names or there)
-        unknown = sorted(set(there) - set(self.class_names))
-        if unknown:
-            raise ValueError(
-                f"{source} has classes that the model does not know: {_some(unknown)}. The model "
-                f"knows {_some(self.class_names)}."
-            )
-        # A folder of test pictures need not have all of the model's classes.
-        self.labels = [self.class_names.index(name) for name in there]
         self.size = sum(part.size for part in self.parts)
+        self.class_names = self.parts[0].class_names
+        self.labels = range(len(self.class_names))
 
     def epoch(self, number: int):
         return self._joined(part.epoch(number) for part in self.parts)
