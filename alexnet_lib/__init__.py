@@ -14,7 +14,20 @@ _HOME_OF = {
     "MapResponseNormalization": "layers",
     "trace": "architecture",
 }
-_MODULES = ("architecture", "exercises", "layers", "model", "notebook", "plots", "pretrained")
+_MODULES = (
+    "architecture",
+    "augmentation",
+    "data",
+    "exercises",
+    "inspection",
+    "layers",
+    "model",
+    "notebook",
+    "plots",
+    "pretrained",
+    "training",
+    "transfer",
+)
 
 __all__ = [*_HOME_OF, *_MODULES]
 

@@ -756,6 +756,121 @@ def dots(groups: Mapping[str, Sequence[float]], xlabel: str) -> Figure:
     return _finish(figure)
 
 
+def accuracy_by_pictures(
+    ways: Mapping[str, Mapping[int, tuple[float, tuple[float, float]]]], chance: float
+) -> Figure:
+    """How accurate several ways of learning are, by the number of pictures they learned from.
+
+    Args:
+        ways: name → training pictures a class → (accuracy 0..1, its interval).
+        chance: the accuracy of a guess; a dashed line.
+    """
+    with plt.rc_context(_STYLE):
+        figure, axes = plt.subplots(figsize=(5.4, 4.4), layout="constrained")
+        for place, (colour, (name, points)) in enumerate(
+            zip((BLUE, GREEN, ORANGE, VERMILION, SKY), ways.items(), strict=False)
+        ):
+            # A little apart, so that bars at the same number do not hide each other.
+            numbers = np.array(list(points)) * 1.03 ** (place - (len(ways) - 1) / 2)
+            shares = np.array([share for share, _ in points.values()])
+            low, high = np.array([interval for _, interval in points.values()]).T
+            axes.errorbar(
+                numbers,
+                shares,
+                [shares - low, high - shares],
+                color=colour,
+                marker="o",
+                linewidth=1.6,
+                capsize=3,
+                label=name,
+            )
+        axes.axhline(chance, color=GREY, linestyle="--", linewidth=1.2, label="a guess")
+        every = sorted({number for points in ways.values() for number in points})
+        axes.set(xscale="log", xlabel="training pictures a class", ylabel="top-1 accuracy")
+        axes.set_xticks(every, [str(number) for number in every])
+        axes.minorticks_off()
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.set_ylim(0, 1)
+        figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return _finish(figure)
+
+
+def connections(layers: Mapping[str, np.ndarray]) -> Figure:
+    """Which map of a layer depends on which map of its input: one square table a layer.
+
+    Args:
+        layers: name → `(maps of the layer, maps of its input)`, at least 0, as
+            `towers.connections` measures them. Exactly 0 is white; the rest is drawn from the
+            least to the largest value of its layer.
+    """
+    rows = ceil(len(layers) / 2)
+    colours = plt.get_cmap("viridis_r").with_extremes(bad="white")
+    with plt.rc_context(_STYLE):
+        figure, all_axes = plt.subplots(
+            rows, 2, figsize=(5.4, 2.9 * rows), layout="constrained", squeeze=False
+        )
+        for axes, (name, values) in zip(all_axes.flat, layers.items(), strict=True):
+            axes.imshow(
+                np.where(values == 0, np.nan, values),
+                cmap=colours,
+                aspect="auto",
+                interpolation="nearest",
+            )
+            axes.set_title(name, fontsize=11)
+            axes.set(xlabel="map of the input", ylabel="map of the layer")
+            axes.set(
+                xticks=[0, values.shape[1] // 2, values.shape[1]],
+                yticks=[0, values.shape[0] // 2, values.shape[0]],
+            )
+    return _finish(figure)
+
+
+def channels(values: Mapping[str, np.ndarray], ylabel: str = "activity") -> Figure:
+    """The numbers of all channels at one place, one row of bars for each name.
+
+    Args:
+        values: name → `(channels,)`, all of one length. Each row has its own scale.
+    """
+    with plt.rc_context(_STYLE):
+        figure, all_axes = plt.subplots(
+            len(values),
+            1,
+            figsize=(5.4, 1.7 * len(values) + 0.4),
+            layout="constrained",
+            sharex=True,
+            squeeze=False,
+        )
+        for axes, colour, (name, row) in zip(
+            all_axes[:, 0], (SKY, BLUE, ORANGE), values.items(), strict=False
+        ):
+            axes.bar(range(len(row)), row, width=0.8, color=colour)
+            axes.set_title(name, fontsize=11, loc="left")
+            axes.set(ylabel=ylabel, xlim=(-1, len(row)))
+        axes.set_xlabel("channel")
+    return _finish(figure)
+
+
+def matrix(values: np.ndarray, names: Sequence, xlabel: str, ylabel: str, label: str) -> Figure:
+    """A square of numbers in colour: blue below 0, red above, white at 0.
+
+    Args:
+        values: `(size, size)`, row after row from the top.
+        names: what stands at both edges, `(size,)`.
+        label: of the scale.
+    """
+    largest = np.abs(values).max() or 1
+    with plt.rc_context(_STYLE):
+        figure, axes = plt.subplots(figsize=(5.4, 4.4), layout="constrained")
+        shown = axes.imshow(values, cmap="RdBu_r", vmin=-largest, vmax=largest)
+        ticks = range(len(names))
+        axes.set_xticks(ticks, names)
+        axes.set_yticks(ticks, names)
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.spines[:].set_visible(False)
+        figure.colorbar(shown, ax=axes, label=label, shrink=0.85)
+    return _finish(figure)
+
+
 def _finish(figure: Figure) -> Figure:
     """Takes the figure out of pyplot's hands, so that a notebook shows it once, not twice."""
     plt.close(figure)

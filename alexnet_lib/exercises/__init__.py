@@ -32,6 +32,13 @@ from .chapter_07 import (
     check_subnetworks,
     check_survivors,
 )
+from .chapter_08 import (
+    check_batch_traffic,
+    check_conv3_traffic,
+    check_four_groups,
+    check_one_gpu_net,
+    check_seen_maps,
+)
 from .chapter_09 import (
     check_alpha_of_pytorch,
     check_four_groups,
@@ -51,6 +58,7 @@ from .chapter_11 import (
     check_terminal_velocity,
     check_updates,
 )
+from .chapter_12 import check_class_weight, check_new_head_parameters, check_test_pictures
 from .chapter_13 import check_colourfulness, check_corner_of_conv5, check_memory_of_patches
 from .chapter_14 import check_cam, check_cam_distance, check_occlusion_passes
 from .kinds import FunctionExercise, NumberExercise
@@ -60,11 +68,14 @@ __all__ = [
     "NumberExercise",
     "check_alpha_of_pytorch",
     "check_batch_activations",
+    "check_batch_traffic",
     "check_cam",
     "check_cam_distance",
+    "check_class_weight",
     "check_colour_shift",
     "check_colourfulness",
     "check_conv2_parameters",
+    "check_conv3_traffic",
     "check_corner_of_conv5",
     "check_dead_units",
     "check_dense_conv1",
@@ -84,17 +95,21 @@ __all__ = [
     "check_memory_of_patches",
     "check_mixed_memory",
     "check_neurons_conv1",
+    "check_new_head_parameters",
     "check_occlusion_passes",
+    "check_one_gpu_net",
     "check_original_input",
     "check_output_size",
     "check_pool2_receptive_field",
     "check_relu_backward",
     "check_scaled_rate",
+    "check_seen_maps",
     "check_shown_share",
     "check_sigmoid_bound",
     "check_subnetworks",
     "check_survivors",
     "check_terminal_velocity",
+    "check_test_pictures",
     "check_uniform_loss",
     "check_updates",
     "check_windows",
