@@ -18,6 +18,9 @@ def load_tensorflow() -> None:
             import tensorflow as tf
 
             tf.config.list_logical_devices()
+            # Several runs in one process compile the same step several times, as they have to;
+            # TensorFlow warns of that.
+            tf.get_logger().setLevel("ERROR")
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)

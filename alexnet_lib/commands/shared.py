@@ -85,16 +85,16 @@ def load_parts(
     from .. import data
     from ..transfer import short_side
 
-    source = folder_first(source)
+    place = folder_first(source)
     options = {
         "image_size": image_size,
         "short_side": short_side(image_size),
         "batch_size": batch_size,
         "seed": seed,
     }
-    train = data.load(source, "train", **options)
+    train = data.load(place, "train", **options)
     try:
-        held_out = data.load(source, "val", **options)
+        held_out = data.load(place, "val", **options)
     except ValueError as error:
         if set(train.counts.values()) != {1}:
             raise
@@ -107,8 +107,8 @@ def load_parts(
         with warnings.catch_warnings():
             # What is left out was said above.
             warnings.simplefilter("ignore")
-            train = data.load(source, "train", lighting=lighting, cache=cache, **options)
-            held_out = data.load(source, "val", cache=cache, **options)
+            train = data.load(place, "train", lighting=lighting, cache=cache, **options)
+            held_out = data.load(place, "val", cache=cache, **options)
     typer.echo(
         f"{source}: {len(train.class_names):,} classes, {train.size:,} pictures to learn from, "
         f"{held_out.size:,} held out for the test."
