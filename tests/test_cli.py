@@ -1,0 +1,361 @@
+"""The `alexnet` command: what it prints, where it writes, and how it ends."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+from PIL import Image
+from typer.testing import CliRunner
+
+from alexnet_lib import architecture, training
+from alexnet_lib.cli import app
+
+ALEXNET = Path(sys.executable).with_name("alexnet")
+COUNTS = {"red": 5, "green": 8, "blue": 12}
+
+
+def alexnet(*arguments):
+    """What a command does, in this process: `exit_code`, `stdout`, `stderr`."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "99"})
+
+
+def make_pictures(folder, counts, seed=0):
+    random = np.random.default_rng(seed)
+    colours = dict(zip(tiny.CLASSES, tiny.COLOURS, strict=True))
+    for name, count in counts.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            pixels = colours[name] + random.normal(0, 20, (20, 24, 3))
+            picture = Image.fromarray(pixels.clip(0, 255).astype("uint8"))
+            picture.save(folder / name / f"{number:02}.png")
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ALEXNET_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    return make_pictures(tmp_path_factory.mktemp("pictures") / "colours", COUNTS)
+
+
+@pytest.fixture(scope="module")
+def trunk(tmp_path_factory):
+    """A file with a network that tells six colours apart."""
+    folder = tmp_path_factory.mktemp("trunk")
+    model = tiny.model(dropout=0.1)
+    data = tiny.Pictures(180, noise=20.0)
+    training.fit(model, data, None, tiny.recipe(epochs=6), run_dir=folder / "run", quiet=True)
+    model.save(folder / "trunk.keras")
+    return folder / "trunk.keras"
+
+
+@pytest.fixture(scope="module")
+def finetuned(tmp_path_factory, pictures, trunk):
+    out = tmp_path_factory.mktemp("finetuned") / "colours.keras"
+    result = alexnet("finetune", pictures, "--out", out, "--trunk", trunk, "--epochs", 2)
+    assert result.exit_code == 0, result.output
+    return out, result
+
+
+# --- the two commands ----------------------------------------------------------------------------
+
+
+def test_finetune_writes_one_file_and_says_what_it_did(finetuned):
+    out, result = finetuned
+    assert [path.name for path in out.parent.iterdir()] == ["colours.keras"]
+    said = " ".join(result.stdout.split())
+    assert "3 classes, 19 pictures to learn from, 6 held out for the test." in said
+    assert "The classes are uneven: red has 4 pictures, blue 9." in said
+    assert "6 images, 1 crop: top-1" in said
+    assert re.search(r"6 pictures fix the top-1 accuracy to between [\d.]+% and 100\.0% \(95", said)
+    assert said.endswith(f"Next: alexnet predict {out} PICTURE.jpg")
+    assert training.preprocessing(training.load_model(out)).class_names == sorted(COUNTS)
+
+
+def test_predict_prints_a_table_or_json(finetuned, pictures):
+    out, _ = finetuned
+    files = [pictures / name / "00.png" for name in ("red", "blue")]
+    table = alexnet("predict", out, *files, "--top", 2)
+    assert table.exit_code == 0
+    rows = [line.split() for line in table.stdout.splitlines() if ".png" in line]
+    assert len(rows) == 2
+    answer = json.loads(alexnet("predict", out, *files, "--json", "--crops", 10).stdout)
+    assert [Path(entry["file"]) for entry in answer] == files
+    for entry, name in zip(answer, ("red", "blue"), strict=True):
+        assert entry["predictions"][0]["class"] == name
+        assert sum(one["probability"] for one in entry["predictions"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_predict_reads_what_can_be_read_and_names_the_rest(finetuned, pictures, tmp_path):
+    out, _ = finetuned
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    good = pictures / "red" / "00.png"
+    result = alexnet("predict", out, tmp_path / "broken.jpg", good, "none.png", "--json")
+    assert result.exit_code == 2
+    broken, read, missing = json.loads(result.stdout)
+    assert read["predictions"]
+    assert "not a picture" in broken["problem"]
+    assert "There is no picture" in missing["problem"]
+    assert len(result.stderr.strip().splitlines()) == 2
+    nothing = alexnet("predict", out, "none.png")
+    assert (nothing.exit_code, nothing.stdout) == (2, "")
+
+
+def test_names_with_brackets_are_no_markup(finetuned, pictures, tmp_path):
+    out, _ = finetuned
+    odd = tmp_path / "[red]花.png"
+    odd.write_bytes((pictures / "red" / "00.png").read_bytes())
+    assert "[red]花.png" in "".join(alexnet("predict", out, odd).stdout.split())
+
+
+# --- evaluate ------------------------------------------------------------------------------------
+
+
+def test_evaluate_measures_what_the_model_does(finetuned, pictures, tmp_path):
+    out, _ = finetuned
+    model = training.load_model(out)
+
+    def accuracy(files):
+        right = []
+        for file in files:
+            # 20×24 → the central 20×20 → 18×18 → the central 16×16.
+            picture = Image.open(file).crop((2, 0, 22, 20)).resize((18, 18), Image.BILINEAR)
+            output = model(np.asarray(picture, "float32")[None, 1:17, 1:17]).numpy()[0]
+            right.append(sorted(COUNTS)[output.argmax()] == file.parent.name)
+        return np.mean(right)
+
+    held_out = [file for name in COUNTS for file in sorted((pictures / name).iterdir())[::5]]
+    result = alexnet("evaluate", out, "--data", pictures)
+    assert result.exit_code == 0
+    assert f"6 images, 1 crop: top-1 {accuracy(held_out):.2%}" in result.stdout
+    # A test folder need not have all classes.
+    new = make_pictures(tmp_path / "new", {"blue": 6, "red": 5}, seed=7)
+    result = alexnet("evaluate", out, "--data", new, "--part", "all", "--crops", 10)
+    assert result.exit_code == 0
+    assert "11 images, 10 crops: top-1" in result.stdout
+    found = dict(re.findall(r"(red|green|blue) +│ +(\d+) ", result.stdout))
+    assert found == {"blue": "6", "green": "0", "red": "5"}
+    result = alexnet("evaluate", out, "--data", new, "--part", "all")
+    assert f"top-1 {accuracy(sorted(new.rglob('*.png'))):.2%}" in result.stdout
+
+
+def test_evaluate_weights_takes_a_validation_folder(trunk, tmp_path):
+    folder = make_pictures(tmp_path / "val", dict.fromkeys(tiny.CLASSES, 2))
+    renamed = [f"n0000000{number}" for number in range(6)]
+    for old, new in zip(tiny.CLASSES, renamed, strict=True):
+        (folder / old).rename(folder / new)
+    result = alexnet("evaluate", "--weights", trunk, "--data", folder)
+    assert result.exit_code == 0
+    assert "on 12 pictures" in result.stdout
+    rows = re.findall(r"(centre crop|ten crops) +([\d.]+)% +([\d.]+)%", result.stdout)
+    assert [row[0] for row in rows] == ["centre crop", "ten crops"]
+    assert all(float(top1) > 50 and float(top5) >= float(top1) for _, top1, top5 in rows)
+
+
+def test_published_figures_stand_beside_ours(capsys):
+    from alexnet_lib import pretrained
+    from alexnet_lib.commands.evaluate import _print_accuracies
+
+    result = training.Evaluation(("a",) * 5, 1, 0.0, 0.56, 0.8, np.diag([10] * 5))
+    _print_accuracies("bvlc", {1: result}, pretrained.PUBLISHED["bvlc"])
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["centre", "crop", "56.0%", "80.0%"] in rows
+    assert ["published,", "centre", "crop", "57.1%", "80.2%"] in rows
+
+
+def test_a_part_of_imagenet_is_scored_among_all_its_classes(tmp_path, monkeypatch):
+    from alexnet_lib import pretrained
+    from alexnet_lib.commands import evaluate
+
+    folder = make_pictures(tmp_path / "some", {"red": 2, "blue": 2})
+    (folder / "red").rename(folder / "n00000900")
+    (folder / "blue").rename(folder / "n00000007")
+    index = tuple((f"n{number:08}", str(number)) for number in range(1000))
+    monkeypatch.setattr(pretrained, "imagenet_classes", lambda: index)
+    labels = pretrained.imagenet_labels(("n00000007", "n00000900"))
+    examples = evaluate._Examples(str(folder), "all", 16)
+    examples.labels = labels
+    truth = np.concatenate([labels.numpy() for _, labels in examples.epoch(0)])
+    assert sorted(truth.tolist()) == [7, 7, 900, 900]
+
+
+# --- train ---------------------------------------------------------------------------------------
+
+
+def test_train_trains_evaluates_and_does_not_repeat(pictures, tmp_path, monkeypatch):
+    monkeypatch.setitem(architecture.NATIVE_INPUT_SIZE, "paper", 67)
+    command = ("train", pictures, "--epochs", 1, "--fc-units", 8, "--batch-size", 8, "--lighting")
+    command += ("--run-dir", tmp_path / "run", "--seed", 3)
+    first = alexnet(*command)
+    assert first.exit_code == 0, first.output
+    assert "6 images, 1 crop: top-1" in first.stdout
+    assert f"The model: {tmp_path / 'run' / 'best.keras'}" in first.stdout
+    description = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert description["recipe"]["name"] == "modern"
+    assert description["data"]["seed"] == 3
+    again = alexnet(*command)
+    assert again.exit_code == 0
+    assert "holds a finished run" in again.stdout
+    other = alexnet(*command[:2], "--recipe", "paper", *command[2:])
+    assert other.exit_code == 2
+    assert "holds another run" in other.stderr
+    assert "recipe name: modern → paper" in other.stderr
+
+
+# --- mistakes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("finetune", "nowhere", "--out", "a.keras"), r"no folder or archive at 'nowhere'"),
+        (("finetune", "flat", "--out", "a.keras"), r"do not lie in class folders"),
+        (("finetune", "one", "--out", "a.keras"), r"a single class folder, 'cats'"),
+        (("finetune", "hollow", "--out", "a.keras"), r"class folder hollow/dogs is empty"),
+        (("finetune", "scarce", "--out", "a.keras"), r"single picture.*Give two or more"),
+        (("finetune", "fine", "--out", "no/a.keras"), r"no folder 'no'"),
+        (("finetune", "fine", "--out", "a.h5"), r"does not end with \.keras"),
+        (("finetune", "fine", "--out", "a.keras", "--crops", 5), r"--crops is 5; it must be 1 or"),
+        (("finetune", "fine", "--out", "a.keras", "--trunk", "bvcl"), r"Did you mean 'bvlc'"),
+        (("finetune", "fine", "--out", "a.keras", "--trunk", "no.keras"), r"no model at 'no\.ker"),
+        (("predict", "no.keras", "a.jpg"), r"no model at 'no\.keras'"),
+        (("predict", "text.keras", "a.jpg"), r"not a whole \.keras file"),
+        (("evaluate", "text.keras", "--data", "fine"), r"not a whole \.keras file"),
+        (("evaluate", "--data", "fine"), r"either MODEL\.keras or --weights"),
+        (("evaluate", "--data", "fine", "--weights", "a.npy"), r"a\.npy was not opened.*pickle"),
+        (("evaluate", "a.keras", "--data", "fine", "--part", "test"), r"must be val or all"),
+        (("train", "fine", "--recipe", "secret"), r"--recipe is secret; it must be modern or pap"),
+        (("train", "fine", "--variant", "ceffe"), r"Did you mean 'caffe'"),
+        (("train", "fine", "--learning-rate", -1), r"cannot be: learning_rate=-1"),
+        (("summary", "--input-size", 10), r"\d"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else "",
+)
+def test_a_mistake_is_told_in_one_sentence(tmp_path, monkeypatch, trunk, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    make_pictures(tmp_path / "fine", {"red": 5, "blue": 5})
+    make_pictures(tmp_path / "scarce", {"red": 1, "blue": 1})
+    make_pictures(tmp_path / "one", {"red": 2})
+    (tmp_path / "one" / "red").rename(tmp_path / "one" / "cats")
+    make_pictures(tmp_path / "hollow", {"red": 2})
+    (tmp_path / "hollow" / "dogs").mkdir()
+    make_pictures(tmp_path / "loose", {"red": 2})
+    (tmp_path / "loose" / "red").rename(tmp_path / "flat")
+    (tmp_path / "text.keras").write_text("I am a text.")
+    (tmp_path / "a.npy").write_text("I am a pickle.")
+    if arguments[0] == "finetune" and "--trunk" not in arguments:
+        arguments = (*arguments, "--trunk", trunk)
+    before = sorted(tmp_path.rglob("*"))
+    result = alexnet(*arguments)
+    assert result.exit_code == 2, result.output
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith(f"alexnet {arguments[0]}: ")
+    assert re.search(message, last)
+    assert "Traceback" not in result.output
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_wrong_option_ends_with_2_as_well():
+    assert alexnet("train").exit_code == 2
+    assert alexnet("predict", "--tops", 3).exit_code == 2
+    assert alexnet("dance").exit_code == 2
+
+
+def test_an_unreadable_picture_is_named_and_left_out(pictures, trunk, tmp_path, monkeypatch):
+    # A folder of one's own goes before the data set of the same name.
+    monkeypatch.chdir(tmp_path)
+    folder = make_pictures(tmp_path / "photos", {"red": 6, "blue": 6})
+    (folder / "red" / "03.png").write_bytes(b"")
+    command = ("finetune", "photos", "--out", "a.keras", "--trunk", trunk, "--head-only")
+    result = alexnet(*command, "--epochs", 1, "--equal-weights")
+    assert result.exit_code == 0
+    assert "photos: 2 classes, 7 pictures to learn from, 4 held out" in result.stdout
+    notes = [line for line in result.stderr.splitlines() if "note:" in line]
+    assert len(notes) == 1
+    assert re.search(r"alexnet finetune: note: 1 of 8 files .*red/03\.png \(empty file\)", notes[0])
+
+
+def test_memory_that_is_too_small_is_no_traceback(monkeypatch):
+    import tensorflow as tf
+
+    from alexnet_lib.commands import shared
+
+    def too_much(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr("alexnet_lib.commands.finetune.start", too_much)
+    result = alexnet("finetune", "photos", "--out", "a.keras")
+    assert result.exit_code == shared.MISTAKE
+    assert "give a smaller --batch-size" in result.stderr
+
+
+def test_a_defect_of_the_library_is_not_hidden(monkeypatch):
+    def broken(*_):
+        raise KeyError("a defect")
+
+    monkeypatch.setattr("alexnet_lib.commands.finetune.start", broken)
+    result = alexnet("finetune", "photos", "--out", "a.keras")
+    assert isinstance(result.exception, KeyError)
+
+
+# --- help and start ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["summary", "train", "evaluate", "finetune", "predict"])
+def test_help_shows_an_example(command):
+    result = alexnet(command, "--help")
+    assert result.exit_code == 0
+    assert f"Example: alexnet {command} " in " ".join(result.stdout.split())
+
+
+def test_help_loads_no_framework():
+    code = "import sys; from alexnet_lib import cli; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "alexnet_lib.commands.finetune" in loaded
+    assert not {"tensorflow", "keras", "numpy", "matplotlib"} & set(loaded)
+
+
+# --- Ctrl-C --------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_keeps_the_checkpoint_and_the_same_command_goes_on(pictures, trunk, tmp_path):
+    out = tmp_path / "colours.keras"
+    command = ["finetune", str(pictures), "--out", str(out), "--trunk", str(trunk)]
+    command += ["--epochs", "8"]
+    log = tmp_path / "log"
+    with open(log, "wb") as stderr:
+        process = subprocess.Popen(
+            [ALEXNET, *command], stdout=subprocess.DEVNULL, stderr=stderr, env=dict(os.environ)
+        )
+        second = tmp_path / "colours.run" / "2-fc6" / "checkpoints"
+        deadline = time.monotonic() + 240
+        while not list(second.glob("*.json")):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(120) == 130, log.read_text()
+    said = log.read_text()
+    assert re.search(r"alexnet finetune: Stopped in epoch \d+, .*Run the same command again", said)
+    assert "Traceback" not in said
+    assert not out.exists()
+    result = alexnet(*command)
+    assert result.exit_code == 0, result.output
+    assert "1-fc8 holds a finished run" in result.stdout
+    assert re.search(r"Going on in \S+2-fc6 after epoch", result.stdout)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["colours.keras", "log"]
