@@ -328,7 +328,7 @@ def silenced_units(layers: Mapping[str, np.ndarray], columns: int = 32) -> Figur
         figure, all_axes = plt.subplots(
             len(layers),
             1,
-            figsize=(5.4, len(layers) * (5.2 * rows / columns + 0.35)),
+            figsize=(5.4, len(layers) * (4.4 * rows / columns + 0.3)),
             layout="constrained",
             squeeze=False,
         )

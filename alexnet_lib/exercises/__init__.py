@@ -25,6 +25,13 @@ from .chapter_04 import (
     check_relu_backward,
     check_sigmoid_bound,
 )
+from .chapter_05 import (
+    check_divided_alpha,
+    check_lone_unit,
+    check_lrn_window,
+    check_seam,
+    check_turning_point,
+)
 from .chapter_07 import (
     check_dropout_share,
     check_fc7_weights_in_use,
@@ -34,8 +41,8 @@ from .chapter_07 import (
 )
 from .chapter_08 import (
     check_batch_traffic,
+    check_block_zeros,
     check_conv3_traffic,
-    check_four_groups,
     check_one_gpu_net,
     check_seen_maps,
 )
@@ -69,6 +76,7 @@ __all__ = [
     "check_alpha_of_pytorch",
     "check_batch_activations",
     "check_batch_traffic",
+    "check_block_zeros",
     "check_cam",
     "check_cam_distance",
     "check_class_weight",
@@ -79,6 +87,7 @@ __all__ = [
     "check_corner_of_conv5",
     "check_dead_units",
     "check_dense_conv1",
+    "check_divided_alpha",
     "check_dropout_share",
     "check_fc7_weights_in_use",
     "check_five_crops",
@@ -92,6 +101,8 @@ __all__ = [
     "check_kernel_shape",
     "check_l2_penalty",
     "check_layers_to_a_millionth",
+    "check_lone_unit",
+    "check_lrn_window",
     "check_memory_of_patches",
     "check_mixed_memory",
     "check_neurons_conv1",
@@ -103,6 +114,7 @@ __all__ = [
     "check_pool2_receptive_field",
     "check_relu_backward",
     "check_scaled_rate",
+    "check_seam",
     "check_seen_maps",
     "check_shown_share",
     "check_sigmoid_bound",
@@ -110,6 +122,7 @@ __all__ = [
     "check_survivors",
     "check_terminal_velocity",
     "check_test_pictures",
+    "check_turning_point",
     "check_uniform_loss",
     "check_updates",
     "check_windows",
