@@ -56,6 +56,7 @@ __all__ = [
     "load_model",
     "preprocessing",
     "strategy",
+    "wilson_interval",
     "with_preprocessing",
 ]
 
@@ -636,15 +637,8 @@ class Evaluation:
 
     @property
     def top1_interval(self) -> tuple[float, float]:
-        """Within which top-1 accuracies such a result is nothing unusual: 95 %, by Wilson (1927).
-
-        It holds for examples drawn one by one. Where several are parts of one photograph, the
-        truth is less certain than this says.
-        """
-        z, n, share = 1.96, self.examples, self.top1
-        centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-        half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-        return max(0.0, centre - half), min(1.0, centre + half)
+        """`wilson_interval` of the top-1 accuracy."""
+        return wilson_interval(round(self.top1 * self.examples), self.examples)
 
     @property
     def recall(self) -> np.ndarray:
@@ -733,6 +727,22 @@ def evaluate(model: keras.Model, data, crops: int = 1) -> Evaluation:
         top5=float((order[:, :5] == labels[:, None]).any(1).mean()) if len(names) >= 5 else None,
         confusion=confusion,
     )
+
+
+def wilson_interval(right: int, examples: int) -> tuple[float, float]:
+    """Which accuracies would make `right` of `examples` nothing unusual: 95 %, by Wilson (1927).
+
+    It holds for examples drawn one by one. Where several are parts of one photograph, the truth is
+    less certain than this says.
+
+    Returns:
+        The lower and the upper end, 0..1.
+    """
+    z, share = 1.96, right / examples
+    centre = (share + z * z / (2 * examples)) / (1 + z * z / examples)
+    spread = math.sqrt(share * (1 - share) / examples + z * z / (4 * examples * examples))
+    half = z / (1 + z * z / examples) * spread
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def _predictions(

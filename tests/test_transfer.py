@@ -429,4 +429,5 @@ def test_the_interval_is_wilsons():
     for right, n in ((0, 9), (7, 9), (231, 250), (40, 40)):
         evaluation = training.Evaluation(("a", "b"), 1, 0.0, right / n, None, np.diag([n, 0]))
         expected = binomtest(right, n).proportion_ci(0.95, "wilson")
-        np.testing.assert_allclose(evaluation.top1_interval, expected, atol=1e-4)
+        np.testing.assert_allclose(training.wilson_interval(right, n), expected, atol=1e-4)
+        assert evaluation.top1_interval == training.wilson_interval(right, n)
