@@ -191,10 +191,10 @@ def features(model: keras.Model, data, layer: str = "fc7") -> tuple[np.ndarray, 
     Returns:
         float32 `(examples, numbers)`, and the labels, int `(examples,)`.
     """
-    forward = _compiled(_part(model, _layer(model, layer).output))
+    forward = _compiled(model, _layer(model, layer).output)
     vectors, labels = [], []
-    for pictures, truth in _batches(data):
-        output = np.asarray(forward(pictures), "float32")
+    for pictures, truth in _batches(model, data):
+        output = np.asarray(forward(tf.constant(pictures)), "float32")
         vectors.append(output.reshape(len(output), -1))
         labels.append(np.asarray(truth))
     if not vectors:
@@ -373,13 +373,13 @@ def strongest_patches(
         raise ValueError(f"{layer} has no map: each of its units sees the whole picture.")
     _check_units(record, units)
     units = tuple(int(unit) for unit in units)
-    forward = _compiled(_part(model, _layer(model, layer).output))
+    forward = _compiled(model, _layer(model, layer).output)
     side = record.receptive_field
     tops, lefts = _starts(records, layer, 0), _starts(records, layer, 1)
     kept: list[list[tuple]] = [[] for _ in units]
     seen = 0
-    for pictures, labels in _batches(data):
-        maps = np.asarray(forward(pictures), "float32")[..., list(units)]
+    for pictures, labels in _batches(model, data):
+        maps = np.asarray(forward(tf.constant(pictures)), "float32")[..., list(units)]
         strongest = maps.reshape(len(maps), -1, len(units))
         places, peaks = strongest.argmax(1), strongest.max(1)
         for place_of_unit, (best, unit_peaks) in enumerate(zip(kept, peaks.T, strict=True)):
@@ -513,7 +513,7 @@ def covered(
         some = corners[start : start + batch_size]
         for one, (top, left) in zip(batch, some, strict=False):
             one[top : top + size, left : left + size] = grey
-        values.append(np.asarray(forward(batch), "float32")[: len(some)])
+        values.append(np.asarray(forward(tf.constant(batch)), "float32")[: len(some)])
     return np.concatenate(values).reshape(len(tops), len(lefts), -1), tops, lefts
 
 
@@ -736,16 +736,12 @@ def _part(model: keras.Model, outputs) -> Callable:
     return lambda pictures: part(pictures, training=False)
 
 
-def _compiled(forward: Callable) -> Callable:
-    """The same as a graph, for many batches; their number of pictures may differ."""
-    return tf.function(
-        lambda pictures: (
-            forward(pictures, training=False)
-            if isinstance(forward, keras.Model)
-            else forward(pictures)
-        ),
-        reduce_retracing=True,
-    )
+def _compiled(model: keras.Model, output=None) -> Callable:
+    """The model up to a tensor, or the whole of it, as one graph for batches of any number."""
+    forward = model if output is None else keras.Model(model.input, output)
+    graph = tf.function(lambda pictures: forward(pictures, training=False))
+    # A concrete function is traced once, here; a plain one would warn when the next model comes.
+    return graph.get_concrete_function(tf.TensorSpec(model.input_shape, tf.float32))
 
 
 def _linear_output(model: keras.Model, name: str):
@@ -775,12 +771,12 @@ def _batch(model: keras.Model, pictures: np.ndarray) -> tuple[np.ndarray, bool]:
     return pictures, one
 
 
-def _batches(data) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _batches(model: keras.Model, data) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Batches `(pictures, labels)` as arrays, of whatever holds them; label -1 where it is none."""
     batches: Iterable = data.epoch(0) if hasattr(data, "epoch") else data
     for batch in batches:
         pictures, labels = batch if isinstance(batch, tuple | list) else (batch, None)
-        pictures = np.asarray(pictures, "float32")
+        pictures, _ = _batch(model, pictures)
         yield pictures, np.full(len(pictures), -1) if labels is None else np.asarray(labels)
 
 
