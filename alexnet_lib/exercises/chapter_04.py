@@ -1,0 +1,125 @@
+"""Chapter 4, ReLU."""
+
+from .kinds import FunctionExercise, NumberExercise
+
+_LAYERS = 8
+_STEEPEST = {"sigmoid": 0.25, "tanh": 1.0}
+
+check_sigmoid_bound = NumberExercise(
+    question=(
+        f"What is the largest factor by which the slopes of {_LAYERS} sigmoids, one after the "
+        "other, can multiply a gradient?"
+    ),
+    answer=_STEEPEST["sigmoid"] ** _LAYERS,
+    tolerance=0.01,
+    hints=(
+        "One sigmoid multiplies the gradient by its slope. How large is that at most?",
+        "The slope is s(z) · (1 - s(z)), and s(z) lies between 0 and 1.",
+        "Factors of layers that follow each other are multiplied.",
+    ),
+    mistakes=(
+        (_STEEPEST["sigmoid"], "That is one layer; there are eight."),
+        (
+            _STEEPEST["sigmoid"] * _LAYERS,
+            "You added the slopes. By the chain rule they are multiplied.",
+        ),
+        (
+            _STEEPEST["sigmoid"] ** (_LAYERS - 1),
+            "One layer is missing: eight sigmoids have eight slopes.",
+        ),
+        (0.5**_LAYERS, "You took the sigmoid's value at 0; its slope there is half of that."),
+        (_STEEPEST["tanh"] ** _LAYERS, "That holds for tanh, whose slope at 0 is 1."),
+    ),
+)
+
+check_layers_to_a_millionth = NumberExercise(
+    question=(
+        "How many sigmoids in a row does it take at least until their slopes have surely made "
+        "a gradient smaller than a millionth of what it was?"
+    ),
+    answer=10,
+    hints=(
+        "Each one multiplies by 1/4 at most.",
+        "Look for the smallest n with 0.25 ** n < 1e-6.",
+        "log(1e-6) / log(0.25) is a little less than the answer.",
+    ),
+    mistakes=(
+        (20, "That is for a slope of 1/2; the sigmoid's is 1/4 at most."),
+        (9, "Nine give 3.8 millionths: not yet."),
+        (6, "That would take a slope of 1/10."),
+        (250_000, "Slopes are multiplied, not added."),
+    ),
+)
+
+
+def _relu_backward(z, upstream):
+    return upstream if z > 0 else 0
+
+
+check_relu_backward = FunctionExercise(
+    question=(
+        "Write relu_backward(z, upstream): the gradient that a ReLU hands back for one unit, where "
+        "z went in and upstream is the gradient of what came out."
+    ),
+    solution=_relu_backward,
+    cases=((2, 5), (-2, 5), (3, -4), (-3, -4), (0.5, 1), (0, 7), (-1, 0)),
+    hints=(
+        "The slope is 1 where z is above 0, and 0 where it is below.",
+        "Gradient back = slope · upstream. The sign of upstream does not matter.",
+        "At exactly 0 there is no slope; TensorFlow takes 0.",
+    ),
+    mistakes={
+        "That is the ReLU's own value; you were asked for the gradient that it hands back.": (
+            lambda z, upstream: max(0, z)
+        ),
+        "That is the slope; it still has to be multiplied by upstream.": (
+            lambda z, upstream: 1 if z > 0 else 0
+        ),
+        "It cuts off the gradient where the gradient is negative. What counts is the sign of z.": (
+            lambda z, upstream: max(0, upstream)
+        ),
+        "It asks for both signs. What counts is the sign of z alone.": (
+            lambda z, upstream: upstream if z > 0 and upstream > 0 else 0
+        ),
+        "It lets the gradient through at z = 0, too; TensorFlow does not.": (
+            lambda z, upstream: upstream if z >= 0 else 0
+        ),
+        "It lets everything through. Where z is negative, the ReLU is flat.": (
+            lambda z, upstream: upstream
+        ),
+    },
+)
+
+_ACTIVITIES = (
+    ([[1, 0, 2], [3, 0, 0]],),
+    ([[0, 0], [0, 0], [0, 0]],),
+    ([[5, 0.1, 7]],),
+    ([[0, 1, 0, 0], [0, 0, 0, 2]],),
+)
+
+check_dead_units = FunctionExercise(
+    question=(
+        "Write dead_units(activities): how many units are 0 for every picture? activities[p][u] is "
+        "the activity of unit u for picture p, 0 or above."
+    ),
+    solution=lambda activities: sum(not any(unit) for unit in zip(*activities, strict=True)),
+    cases=_ACTIVITIES,
+    hints=(
+        "A unit is a column: its activities for all pictures.",
+        "zip(*activities) gives the columns; any(column) is True if one number is not 0.",
+    ),
+    mistakes={
+        "It counts zeros. A unit that is 0 for one picture may still work for another.": (
+            lambda activities: sum(number == 0 for picture in activities for number in picture)
+        ),
+        "It counts units that are 0 for some picture; a dead one is 0 for all.": (
+            lambda activities: sum(not all(unit) for unit in zip(*activities, strict=True))
+        ),
+        "It counts pictures. Units are the columns.": (
+            lambda activities: sum(not any(picture) for picture in activities)
+        ),
+        "It counts the units that live.": (
+            lambda activities: sum(any(unit) for unit in zip(*activities, strict=True))
+        ),
+    },
+)
