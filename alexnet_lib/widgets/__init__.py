@@ -4,6 +4,9 @@ Each is one front-end module (`NAME.js`, in the anywidget format) beside one Pyt
 (`NAME.py`), and computes in the browser whatever can be computed there.
 """
 
+from .feature_maps import FeatureMaps
+from .occlusion import Occlusion
+from .response_normalization import ResponseNormalization
 from .shape_calculator import ShapeCalculator
 
-__all__ = ["ShapeCalculator"]
+__all__ = ["FeatureMaps", "Occlusion", "ResponseNormalization", "ShapeCalculator"]

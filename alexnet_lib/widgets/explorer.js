@@ -38,16 +38,16 @@ const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 const raised = (power) =>
   (power < 0 ? "⁻" : "") + [...String(Math.abs(power))].map((d) => SUPERSCRIPTS[d]).join("");
 
-/** A number in `digits` significant digits: 0.0123, 4.56, 1,234, 1.2·10⁻⁷. */
+/** A number in at most `digits` significant digits, whole ones in full: 0.0123, 4.5, 1,234, 10⁻⁷. */
 export function significant(number, digits = 3) {
   if (!Number.isFinite(number)) return Number.isNaN(number) ? "–" : number > 0 ? "∞" : "−∞";
   const size = Math.abs(number);
-  if (size !== 0 && (size < 1e-3 || size >= 1e7)) {
-    const [mantissa, power] = number.toExponential(digits - 1).split("e");
-    return `${minus(mantissa)}·10${raised(Number(power))}`;
+  if (size !== 0 && (size < 1e-4 || size >= 1e7)) {
+    const [mantissa, power] = number.toExponential(digits - 1).split("e").map(Number);
+    return (mantissa === 1 ? "10" : `${minus(mantissa)}·10`) + raised(power);
   }
   const whole = size === 0 ? 1 : Math.floor(Math.log10(size)) + 1;
-  const decimals = Math.max(digits - Math.max(whole, 1), 0);
+  const decimals = Math.max(digits - whole, 0);
   return minus(number.toLocaleString("en", { maximumFractionDigits: decimals }));
 }
 
@@ -213,12 +213,14 @@ export function mount({ model, el }, { name, title, settings, settle = (state) =
   const refusal = html("p", { class: "ex-note ex-warn", role: "alert" });
   const news = html("p", { class: "ex-unheard", role: "status" });
 
+  const isWhole = (step) => step >= 1 && Number.isInteger(step);
+
   function withinLimits(key, value) {
     const [low, high, step] = limits[key];
     const number = Number(value);
     if (!Number.isFinite(number)) return low;
-    const stepped = low + Math.round((number - low) / step) * step;
-    return clamp(Number.isInteger(step) ? stepped : number, low, high);
+    if (!isWhole(step)) return clamp(number, low, high);
+    return clamp(low + Math.round((number - low) / step) * step, low, high);
   }
 
   function read() {
@@ -238,16 +240,17 @@ export function mount({ model, el }, { name, title, settings, settle = (state) =
   /** A number by slider and by field. `log` spaces the slider's steps evenly in powers of ten. */
   function number(key, text, { log = false } = {}) {
     const [min, max, step] = limits[key];
-    const whole = Number.isInteger(step);
+    const whole = isWhole(step);
     const on = log
       ? { min: Math.log10(min), max: Math.log10(max), step: 0.05 }
-      : { min, max, step };
+      : { min, max, step: step || "any" };
     const kind = { 0: "a number", 1: "a whole number" }[whole ? step : 0];
     const asked = kind ? `${kind} from ${min} to ${max}` : `one of ${min}, ${min + step} … ${max}`;
     const field = html("input", {
       id: `${id}-${key}`,
       type: "number",
       inputmode: whole ? "numeric" : "decimal",
+      class: log ? "ex-long" : null,
       ...{ min, max, step: whole ? step : "any" },
       oninput() {
         const value = Number(field.value);
@@ -385,3 +388,213 @@ export function mount({ model, el }, { name, title, settings, settle = (state) =
     settings.forEach((key) => model.off(`change:${key}`, drawSoon));
   };
 }
+
+// ---- Pictures and maps -------------------------------------------------------------------------
+
+/** The bytes of a base64 text. */
+export function decoded(text) {
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let index = 0; index < bytes.length; index += 1) bytes[index] = binary.charCodeAt(index);
+  return bytes;
+}
+
+/** The rows `[top, bottom)` and columns `[left, right)` of a picture that a unit can see. */
+export function seen({ size, jump, start }, row, column, side) {
+  const [top, left] = [row, column].map((place) => start + place * jump);
+  const within = (pixel) => clamp(pixel, 0, side);
+  return {
+    ...{ top: within(top), bottom: within(top + size) },
+    ...{ left: within(left), right: within(left + size) },
+  };
+}
+
+/** The unit whose patch has its middle closest to a pixel of the picture, along one side. */
+export const unitAt = ({ size, jump, start }, pixel, units) =>
+  jump ? clamp(Math.round((pixel - start - size / 2) / jump), 0, units - 1) : 0;
+
+/**
+ * Draws maps side by side, `across` in a row: a unit is a pixel of the canvas, one more is between
+ * two maps. `values` are rows, then columns, then channels; black is 0 or less, white `largest`. In
+ * between, brightness is by default the square root of the value, so that weak answers are seen.
+ */
+export function drawMaps(canvas, values, shape, across, largest, brightness = Math.sqrt) {
+  const [rows, columns, channels] = shape;
+  canvas.width = across * (columns + 1) - 1;
+  canvas.height = Math.ceil(channels / across) * (rows + 1) - 1;
+  const image = new ImageData(canvas.width, canvas.height);
+  const scale = largest > 0 ? 1 / largest : 0;
+  for (let channel = 0; channel < channels; channel += 1) {
+    const top = Math.floor(channel / across) * (rows + 1);
+    const left = (channel % across) * (columns + 1);
+    for (let row = 0; row < rows; row += 1) {
+      for (let column = 0; column < columns; column += 1) {
+        const value = values[(row * columns + column) * channels + channel];
+        const grey = value > 0 ? 255 * brightness(value * scale) : 0;
+        const at = ((top + row) * canvas.width + left + column) * 4;
+        image.data[at] = image.data[at + 1] = image.data[at + 2] = grey; // clamped by the array
+        image.data[at + 3] = 255;
+      }
+    }
+  }
+  canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
+/** A canvas under an `<svg>` with the same coordinates, for what is drawn over a picture. */
+export const layered = (canvas, overlay, attributes = {}) =>
+  html("div", { ...attributes, class: `ex-layered ${attributes.class ?? ""}` }, canvas, overlay);
+
+/**
+ * The sheet with all maps of a layer, and one of them enlarged, in which a unit is chosen.
+ *
+ * The state has `layer`, `channel`, `row` and `column`; `shapes` are the layers' output shapes by
+ * name. `draw(state, values, width)` shows the values of the layer, `words` says them.
+ */
+export function mapBrowser({ id, read, change, say }, shapes) {
+  const sheetCanvas = html("canvas", { "aria-hidden": "true" });
+  const oneCanvas = html("canvas", { "aria-hidden": "true" });
+  const chosen = svg("path", { class: "ex-chosen" });
+  const unit = svg("path", { class: "ex-chosen" });
+  const overlay = (label, describedBy, mark) =>
+    svg(
+      "svg",
+      {
+        tabindex: 0,
+        role: "application",
+        "aria-roledescription": "maps",
+        "aria-label": label,
+        "aria-describedby": describedBy,
+        preserveAspectRatio: "none",
+      },
+      mark,
+    );
+  const words = html("p", { id: `${id}-unit`, class: "ex-note" });
+  const sheet = overlay("All maps of the layer. Arrow keys choose one.", words.id, chosen);
+  const one = overlay("The chosen map. Arrow keys choose a unit.", words.id, unit);
+  const shape = ({ layer }) => (shapes[layer].length === 3 ? shapes[layer] : [1, 1, ...shapes[layer]]);
+  let across = 1;
+
+  const toChannel = (channel) => change({ channel: clamp(channel, 0, shape(read())[2] - 1) });
+  function toUnit(row, column) {
+    const [rows, columns] = shape(read());
+    change({ row: clamp(row, 0, rows - 1), column: clamp(column, 0, columns - 1) });
+  }
+  const none = () => null;
+  const share = (element, x, y) => [x / element.clientWidth, y / element.clientHeight];
+  onDrag(
+    sheet,
+    none,
+    (x, y) => {
+      const [rows, columns] = shape(read());
+      const [right, down] = share(sheet, x, y);
+      const column = Math.floor((right * (sheetCanvas.width + 1)) / (columns + 1));
+      const row = Math.floor((down * (sheetCanvas.height + 1)) / (rows + 1));
+      toChannel(row * across + clamp(column, 0, across - 1));
+    },
+    true,
+  );
+  onKeys(sheet, () => {
+    const { channel } = read();
+    return {
+      ArrowLeft: () => toChannel(channel - 1),
+      ArrowRight: () => toChannel(channel + 1),
+      ArrowUp: () => channel >= across && toChannel(channel - across),
+      ArrowDown: () => channel + across < shape(read())[2] && toChannel(channel + across),
+      Home: () => toChannel(0),
+      End: () => toChannel(Infinity),
+    };
+  });
+  const point = (x, y) => {
+    const [rows, columns] = shape(read());
+    const [right, down] = share(one, x, y);
+    toUnit(Math.floor(down * rows), Math.floor(right * columns));
+  };
+  onDrag(one, none, point, true);
+  one.addEventListener("pointermove", (event) => {
+    if (event.pointerType !== "mouse") return; // a mouse chooses by hovering, too
+    const box = one.getBoundingClientRect();
+    point(event.clientX - box.left, event.clientY - box.top);
+  });
+  onKeys(one, () => {
+    const { row, column } = read();
+    return {
+      ArrowLeft: () => toUnit(row, column - 1),
+      ArrowRight: () => toUnit(row, column + 1),
+      ArrowUp: () => toUnit(row - 1, column),
+      ArrowDown: () => toUnit(row + 1, column),
+    };
+  });
+
+  const oneBox = layered(oneCanvas, one, { class: "ex-one" });
+  let drawn = [];
+  function draw(state, values, largest, width) {
+    const [rows, columns, channels] = shape(state);
+    // Twice as wide as high where there is room, square on a small screen.
+    const wanted = Math.sqrt((channels * (width > 500 ? 2 : 1) * (rows + 1)) / (columns + 1));
+    across = clamp(Math.round(wanted), 1, channels);
+    if (drawn[0] !== values || drawn[1] !== across) {
+      drawMaps(sheetCanvas, values, [rows, columns, channels], across, largest);
+      sheet.setAttribute("viewBox", `0 0 ${sheetCanvas.width} ${sheetCanvas.height}`);
+    }
+    if (drawn[0] !== values || drawn[2] !== state.channel) {
+      const map = values.filter((_, index) => index % channels === state.channel);
+      drawMaps(oneCanvas, map, [rows, columns, 1], 1, largest);
+      one.setAttribute("viewBox", `0 0 ${columns} ${rows}`);
+    }
+    drawn = [values, across, state.channel];
+    const left = (state.channel % across) * (columns + 1);
+    const top = Math.floor(state.channel / across) * (rows + 1);
+    chosen.setAttribute("d", `M${left} ${top}h${columns}v${rows}h${-columns}z`);
+    unit.setAttribute("d", `M${state.column} ${state.row}h1v1h-1z`);
+    oneBox.hidden = rows * columns === 1;
+  }
+
+  /** What the chosen unit says, and which part of the picture it says it of. */
+  function write(state, values, patch) {
+    const [rows, columns, channels] = shape(state);
+    const value = values[(state.row * columns + state.column) * channels + state.channel];
+    const who =
+      rows * columns === 1
+        ? `Unit ${state.channel} of ${state.layer}`
+        : `Row ${state.row}, column ${state.column} of map ${state.channel}`;
+    const where = `rows ${patch.top} to ${patch.bottom - 1}, columns ${patch.left} to ${patch.right - 1}`;
+    words.textContent = `${who}: ${significant(value)}. It sees ${where} of the picture. All are counted from 0.`;
+    say(words.textContent);
+  }
+
+  return { sheet: layered(sheetCanvas, sheet), one: oneBox, words, draw, write };
+}
+
+/** The `count` most probable classes as bars. Where an answer has changed, a mark says from where. */
+export function answerBars(names, count) {
+  const rows = Array.from({ length: Math.min(count, names.length) }, () => {
+    const [name, share] = [html("span"), html("span", { class: "ex-percent" })];
+    const [bar, mark] = [html("span", { class: "ex-share" }), html("span", { class: "ex-was" })];
+    const track = html("span", { class: "ex-track", "aria-hidden": "true" }, bar, mark);
+    return { name, share, bar, mark, row: html("li", {}, name, track, share) };
+  });
+  const attributes = { class: "ex-answers", "aria-label": "What the network answers" };
+  const list = html("ol", attributes, ...rows.map(({ row }) => row));
+
+  /** `before` are the probabilities without the reader's changes, or null. */
+  function draw(probabilities, before) {
+    const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
+    rows.forEach(({ name, share, bar, mark }, place) => {
+      const index = order[place];
+      name.textContent = names[index];
+      share.textContent = percent(probabilities[index]);
+      bar.style.width = `${100 * probabilities[index]}%`;
+      mark.hidden = before === null;
+      if (before) mark.style.left = `${100 * before[index]}%`;
+    });
+    return order;
+  }
+  return { list, draw };
+}
+
+/** A share as a percentage with one digit after the point. */
+export const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+/** The place of the largest of some numbers. */
+export const largestOf = (numbers) =>
+  numbers.reduce((best, number, index) => (number > numbers[best] ? index : best), 0);

@@ -35,14 +35,18 @@ class Explorer(anywidget.AnyWidget):
     Beside the live view, the output holds `text/html`: an element that names the module and carries
     the state, around a picture of it. On the book's pages `book/_ext/explorers.py` mounts the
     module there; without JavaScript, or where a notebook is only displayed, the picture is what
-    the reader sees. The output is the same on every run, so that it can be compared.
+    the reader sees. The output is the same on every run, so that it can be compared; what a network
+    answered is in an attribute of its own, for its last digits depend on the machine.
     """
 
     _css = FOLDER / "explorer.css"
 
+    _measured: tuple[str, ...] = ()
+    """The traits that hold what a network answered."""
+
     limits = traitlets.Dict().tag(sync=True)
     """Smallest value, largest value and step of each number that has limits, for the front end. The
-    step is the trait's tag `step`: 1 unless it says otherwise."""
+    step is the trait's tag `step`; without one, 1 for whole numbers and 0, for none, for others."""
 
     # ipywidgets 7, which Colab has, shows widgets by this method and leaves out all but the view.
     _ipython_display_ = None
@@ -56,7 +60,11 @@ class Explorer(anywidget.AnyWidget):
     @traitlets.default("limits")
     def _limits(self) -> dict[str, list]:
         return {
-            name: [trait.min, trait.max, trait.metadata.get("step", 1)]
+            name: [
+                trait.min,
+                trait.max,
+                trait.metadata.get("step", int(isinstance(trait, traitlets.Int))),
+            ]
             for name, trait in sorted(self.traits(sync=True).items())
             if isinstance(trait, traitlets.Int | traitlets.Float)
             and trait.min is not None
@@ -77,9 +85,14 @@ class Explorer(anywidget.AnyWidget):
 
     def page_html(self) -> str:
         """The element that `book/_ext/host.js` mounts the front end in, around the picture."""
-        state = html.escape(json.dumps(self.page_state(), ensure_ascii=False))
+        state = self.page_state()
+        measured = {name: state.pop(name) for name in self._measured}
+        attributes = {"explorer": self._module, "state": _attribute(state)}
+        if measured:
+            attributes["measured"] = _attribute(measured)
+        data = " ".join(f'data-{name}="{value}"' for name, value in attributes.items())
         return (
-            f'<div class="explorer" data-explorer="{self._module}" data-state="{state}">\n'
+            f'<div class="explorer" {data}>\n'
             f"{self.still()}\n"
             '<p class="explorer-note">This picture can be moved in the built book, with JavaScript,'
             " and in a notebook once its cell has run.</p>\n</div>"
@@ -90,3 +103,7 @@ class Explorer(anywidget.AnyWidget):
         data["text/plain"] = repr(self)
         data["text/html"] = self.page_html()
         return data, metadata
+
+
+def _attribute(values: dict) -> str:
+    return html.escape(json.dumps(values, ensure_ascii=False))

@@ -30,3 +30,11 @@ def line(points: Iterable[tuple[float, float]], style: str) -> str:
     """A line through points `(x, y)`."""
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     return f'<polyline points="{path}" fill="none" {style}/>'
+
+
+def image(address: str, x: float, y: float, side: float) -> str:
+    """A square picture from a `data:` address; enlarged, its pixels stay squares."""
+    return (
+        f'<image href="{address}" x="{x}" y="{y}" width="{side}" height="{side}" '
+        'style="image-rendering: pixelated"/>'
+    )
