@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from . import architecture
 
@@ -528,9 +528,10 @@ def heat_maps(
             shown = axes.imshow(field, cmap="inferno", alpha=0.6, vmin=limits[0], vmax=limits[1])
             axes.set_title(name, fontsize=11)
         if label:
-            figure.colorbar(
+            bar = figure.colorbar(
                 shown, ax=all_axes, label=label, location="bottom", shrink=0.7, aspect=30
             )
+            bar.locator = MaxNLocator(4)
     return _finish(figure)
 
 
