@@ -105,7 +105,8 @@ class Towers:
     flow through it (`tf.GradientTape`), back over the same copies. Dropout is off.
 
     Args:
-        model: what `AlexNet` returns, with an even number of channels in each layer.
+        model: what `AlexNet` returns, with an even number of channels or units in each layer; only
+            the number of classes may be odd.
         devices: two names, as `tf.device` takes them.
 
     Raises:
@@ -170,9 +171,10 @@ def _halved(layer: keras.layers.Layer, tower: int, is_last: bool) -> keras.layer
     if "groups" in config:
         config["groups"] = 1  # a tower is a group
     for width in {"filters", "units"} & config.keys():
-        if config[width] % 2:
+        if config[width] % 2 and not is_last:
             raise ValueError(f"{layer.name} has {config[width]} {width}; two cards need halves.")
-        config[width] //= 2
+        first = -(-config[width] // 2)  # of an odd number of classes, one more
+        config[width] = (first, config[width] - first)[tower]
     if is_last and "activation" in config:
         config["activation"] = None  # softmax needs the scores of both towers
     half = kind.from_config(config)
@@ -180,7 +182,7 @@ def _halved(layer: keras.layers.Layer, tower: int, is_last: bool) -> keras.layer
         kernel, bias = (np.asarray(weight) for weight in layer.weights)
         kernel = kernel[_tower_by_tower(layer)] if kernel.ndim == 2 else kernel
         half.build((*[None] * (kernel.ndim - 1), kernel.shape[-2]))
-        half.set_weights([np.split(weight, 2, axis=-1)[tower] for weight in (kernel, bias)])
+        half.set_weights([np.split(weight, [first], axis=-1)[tower] for weight in (kernel, bias)])
     return half
 
 

@@ -49,6 +49,12 @@ def test_two_towers_answer_like_the_whole_network(variant):
     assert network.received == {half.name: half.received for half in described if half.received}
 
 
+def test_the_number_of_classes_may_be_odd():
+    model = small("paper", classes=7)
+    answer = towers.Towers(model, ONE_DEVICE)(images("paper"))
+    np.testing.assert_allclose(answer, model(images("paper")), rtol=1e-4, atol=1e-6)
+
+
 def test_without_the_top_the_maps_of_both_stand_side_by_side():
     model = small("original", include_top=False)
     network = towers.Towers(model, ONE_DEVICE)
@@ -144,8 +150,8 @@ def test_what_cannot_be_done_is_said():
     model = small("paper", include_top=False)
     with pytest.raises(ValueError, match=r"You gave CPU:0, GPU:7; TensorFlow has .*CPU:0"):
         towers.Towers(model, ("CPU:0", "GPU:7"))
-    with pytest.raises(ValueError, match="fc8 has 7 units; two cards need halves"):
-        towers.Towers(small("paper", classes=7), ONE_DEVICE)
+    with pytest.raises(ValueError, match="fc6 has 9 units; two cards need halves"):
+        towers.Towers(small("paper", fc_units=9), ONE_DEVICE)
     with pytest.raises(ValueError, match="fc8 has 7 channels"):
         towers.halves(classes=7)
     with pytest.raises(ValueError, match="'pool1' is no convolution"):
