@@ -872,6 +872,49 @@ def matrix(values: np.ndarray, names: Sequence, xlabel: str, ylabel: str, label:
     return _finish(figure)
 
 
+def pooling_windows(size: int, pools: Mapping[str, tuple[int, int]]) -> Figure:
+    """All windows along one side of a map, and how many of them look at each of its numbers.
+
+    Args:
+        size: numbers along the side; up to about 15 can be read.
+        pools: name → (kernel, stride). Windows that hang over the edge are left out.
+    """
+    with plt.rc_context(_STYLE):
+        figure, all_axes = plt.subplots(
+            len(pools), 1, figsize=(5.4, 1.8 * len(pools)), layout="constrained", squeeze=False
+        )
+        for axes, (name, (kernel, stride)) in zip(all_axes[:, 0], pools.items(), strict=True):
+            places = architecture.slide(size, kernel, stride).positions
+            visits = np.zeros(size, int)
+            for place in range(places):
+                start = place * stride
+                visits[start : start + kernel] += 1
+                axes.add_patch(
+                    Rectangle(
+                        (start + 0.06, 1.2 + 0.75 * (place % 2)),
+                        kernel - 0.12,
+                        0.6,
+                        facecolor=BLUE,
+                        alpha=0.35,
+                    )
+                )
+            for number, count in enumerate(visits):
+                axes.add_patch(
+                    Rectangle(
+                        (number, 0),
+                        1,
+                        1,
+                        facecolor=("#f0b49a", "#e8e8e8", "#c4c4c4")[min(count, 2)],
+                        edgecolor="white",
+                    )
+                )
+                axes.text(number + 0.5, 0.5, count, ha="center", va="center")
+            axes.set(xlim=(-0.1, size + 0.1), ylim=(-0.05, 2.7), yticks=[], xticks=[])
+            axes.spines[["left", "bottom"]].set_visible(False)
+            axes.set_title(f"{name}: {places} windows", fontsize=11, loc="left")
+    return _finish(figure)
+
+
 def _finish(figure: Figure) -> Figure:
     """Takes the figure out of pyplot's hands, so that a notebook shows it once, not twice."""
     plt.close(figure)
