@@ -58,6 +58,7 @@
   function mount(element, id) {
     const { explorer } = element.dataset;
     const saved = JSON.parse(element.dataset.state);
+    Object.assign(saved, JSON.parse(element.dataset.measured ?? "{}"));
     const model = new Model({ ...saved });
     const still = [...element.childNodes];
     element.replaceChildren();
