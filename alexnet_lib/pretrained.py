@@ -301,8 +301,12 @@ def _computations(layers: Sequence[keras.layers.Layer]) -> list[tuple[str, dict]
         settings = {k: v for k, v in layer.get_config().items() if k not in _IMMATERIAL}
         kind = type(layer).__name__.removeprefix("Grouped")
         if isinstance(layer, keras.layers.MaxPooling2D):
-            # How it rounds is the model's own affair; see `load`.
+            # How it rounds is the model's own affair; see `load`. Where rows and columns round
+            # differently, `build` makes one pooling for each.
             settings.pop("padding")
+            if layer.pool_size[1] < layer.pool_size[0]:
+                continue
+            settings |= {key: max(settings[key]) for key in ("pool_size", "strides")}
         found.append((layer.name, {"kind": kind} | settings))
     return found
 
@@ -324,7 +328,6 @@ def _expect_network(model: keras.Model, file: WeightFile) -> None:
         raise WeightsError(f"{file.path} holds a network that cannot be: {error}") from error
     ours = _computations([layer for layer in model.layers if layer is not preprocess])
     theirs = _computations(described)
-    # A maximum over a square may be taken in two steps, which shapes decide.
     for number, (mine, other) in enumerate(zip_longest(ours, theirs)):
         if mine is None:
             # The model ends earlier: it takes what it has.
@@ -459,14 +462,22 @@ def _places(model: keras.Model, file: WeightFile) -> list[tuple[str, keras.layer
                     f"{_why(layer, part)}. Nothing was changed."
                 )
         places.append((name, layer, tensors))
-    order = list(file.tensors)
-    last = max((order.index(name) for name, _, _ in places), default=-1)
-    if file.format != "Keras" and (inner := [name for name in left if order.index(name) < last]):
+    if surplus := _surplus(file, left, [name for name, _, _ in places]):
         raise WeightsError(
-            f"{file.path} has weights for {inner[0]}, which the model {model.name!r} has not. "
+            f"{file.path} has weights for {surplus}, which the model {model.name!r} has not. "
             "Nothing was changed."
         )
     return places
+
+
+def _surplus(file: WeightFile, left: Sequence[str], taken: Sequence[str]) -> str | None:
+    """A layer that the file has and the model lacks, though the model does not end before it."""
+    if file.format == "Keras":
+        # Layers stand there by class, not in order: where the model ends cannot be told.
+        return next((name for name in left if not name.startswith("dense")), None)
+    order = list(file.tensors)
+    last = max(map(order.index, taken), default=-1)
+    return next((name for name in left if order.index(name) < last), None)
 
 
 def _file_names(model: keras.Model, file: WeightFile):

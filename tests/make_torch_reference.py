@@ -1,7 +1,11 @@
 """Makes `tests/data/torchvision.json` and `tests/data/written_by_torch.pth`.
 
-    pip install torch torchvision
+    pip install torch torchvision onnx
     python tests/make_torch_reference.py
+
+With the path of a `.npz` file, all numbers for a picture of 224×224 go there, and nothing else is
+made: a test does so where PyTorch is installed. It has a process of its own, because TensorFlow and
+PyTorch in one process can end in a crash.
 
 torchvision's AlexNet with narrow dense layers and the weights of `published.torchvision_state`
 sees one picture; some of each layer's numbers are kept, and where they stand. The tests compare our
@@ -10,6 +14,7 @@ dictionary with the same names and a handful of numbers in each tensor.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +61,9 @@ def outputs(size):
 
 
 def main():
+    if arguments := sys.argv[1:]:
+        np.savez(arguments[0], **outputs(224))
+        return
     reference = {"made with": f"torch {torch.__version__}, torchvision {torchvision.__version__}"}
     for size in (224, 227):
         layers = {}

@@ -7,8 +7,11 @@ prints the largest difference in every layer.
 
 import dataclasses
 import hashlib
+import importlib.util
 import json
 import re
+import subprocess
+import sys
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -21,9 +24,10 @@ import published
 import pytest
 from onnx import numpy_helper
 from published import CLASSES, TENSORS, UNITS
+from safetensors.numpy import load_file, save_file
 
 import alexnet_lib
-from alexnet_lib import AlexNet, downloads, pretrained
+from alexnet_lib import AlexNet, compact, downloads, pretrained
 from alexnet_lib.architecture import NATIVE_INPUT_SIZE, VARIANTS, describe
 from alexnet_lib.downloads import Remote
 from alexnet_lib.formats import WeightsError, torch_file
@@ -203,13 +207,17 @@ def test_torchvision_is_the_stored_reference(folder, size):
         )
 
 
-def test_torchvision_against_torch(folder):
-    pytest.importorskip("torchvision", reason="PyTorch is not needed, and not installed")
-    import make_torch_reference
+def test_torchvision_against_torch(folder, tmp_path):
+    if not importlib.util.find_spec("torchvision"):
+        pytest.skip("PyTorch is not needed, and not installed")
+    script = Path(__file__).with_name("make_torch_reference.py")
+    subprocess.run([sys.executable, script, tmp_path / "all.npz"], check=True)
+    assert_every_layer_is_equal(torchvision_at_224(folder), dict(np.load(tmp_path / "all.npz")))
 
+
+def torchvision_at_224(folder):
     model = AlexNet(weights=folder / "alexnet-owt.pth", input_shape=(224, 224, 3))
-    found = layer_outputs(model, published.torchvision_pictures(224))
-    assert_every_layer_is_equal(found, make_torch_reference.outputs(224))
+    return layer_outputs(model, published.torchvision_pictures(224))
 
 
 def test_a_file_that_torch_wrote():
@@ -221,8 +229,6 @@ def test_a_file_that_torch_wrote():
 
 
 def test_torchvisions_tensors_in_a_safetensors_file(folder, tmp_path):
-    from safetensors.numpy import save_file
-
     save_file(published.torchvision_state(), tmp_path / "alexnet.safetensors")
     one = AlexNet(weights=tmp_path / "alexnet.safetensors")
     other = AlexNet(weights=folder / "alexnet-owt.pth")
@@ -317,6 +323,28 @@ def test_a_model_in_training_has_an_optimizer_in_its_file(tmp_path):
     assert_equal_weights(AlexNet(weights=tmp_path / "a.weights.h5", **SMALL), model)
 
 
+def test_a_layer_that_the_model_lacks_is_no_small_matter(tmp_path):
+    """Without conv4, all shapes still fit; the network would be another."""
+    whole = AlexNet(variant="one_tower", **SMALL)
+    layers = describe("one_tower", classes=5, fc_units=16)
+    shorter = build([layer for layer in layers if layer.name != "conv4"], (99, 99, 3))
+    whole.save_weights(tmp_path / "a.weights.h5")
+    pretrained.save(whole, tmp_path / "a.safetensors")
+    for name in ("a.weights.h5", "a.safetensors"):
+        with pytest.raises(WeightsError, match="Nothing was changed"):
+            pretrained.load(shorter, tmp_path / name)
+    # A file of weights that says nothing about its network.
+    tensors = load_file(tmp_path / "a.safetensors")
+    save_file(tensors, tmp_path / "mute.safetensors")
+    with pytest.raises(WeightsError, match="has weights for conv4, which the model"):
+        pretrained.load(shorter, tmp_path / "mute.safetensors")
+
+
+def test_the_shipped_weights_have_class_names():
+    _, description = compact.read()
+    assert pretrained.class_names("pocket") == tuple(description["class_names"])
+
+
 def test_a_model_that_ends_earlier_takes_what_it_has(folder):
     path = folder / "bvlcalexnet-12.onnx"
     whole, trunk = AlexNet(weights=path), AlexNet(weights=path, include_top=False)
@@ -325,8 +353,9 @@ def test_a_model_that_ends_earlier_takes_what_it_has(folder):
             layer.get_weights(), whole.get_layer(layer.name).get_weights(), strict=True
         ):
             np.testing.assert_array_equal(a, b)
-    # Convolutions do not mind the size of the picture.
+    # Convolutions do not mind the size of the picture, nor that its sides round differently.
     AlexNet(weights=path, include_top=False, input_shape=(131, 131, 3))
+    AlexNet(weights=path, include_top=False, input_shape=(224, 227, 3))
 
 
 def test_logits_take_the_weights_of_probabilities(folder):

@@ -158,7 +158,7 @@ def damaged(path: Path, format: str, reason: object) -> WeightsError:
     )
 
 
-def network_missing(path: Path, name: str, known: Sequence[str]) -> WeightsError:
+def tensor_missing(path: Path, name: str, known: Sequence[str]) -> WeightsError:
     """The error for a tensor that is not in the file."""
     shown = ", ".join(list(known)[:6]) or "nothing"
     more = f" and {len(known) - 6} more" if len(known) > 6 else ""

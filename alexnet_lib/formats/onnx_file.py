@@ -16,7 +16,7 @@ from onnx import helper, numpy_helper
 
 from .. import architecture
 from ..architecture import Layer
-from . import Tensor, WeightFile, WeightsError, damaged, network_missing
+from . import Tensor, WeightFile, WeightsError, damaged, tensor_missing
 
 _QUANTIZED = ("Quantize", "Dequantize", "QLinear", "Integer")
 
@@ -118,7 +118,7 @@ class _Graph:
         """
         stored = self.stored.get(name)
         if stored is None:
-            raise network_missing(self.path, name, list(self.stored))
+            raise tensor_missing(self.path, name, list(self.stored))
         if stored.data_location == onnx.TensorProto.EXTERNAL:
             where = {entry.key: entry.value for entry in stored.external_data}.get("location", "?")
             raise WeightsError(

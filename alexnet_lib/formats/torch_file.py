@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import architecture
-from . import Tensor, WeightFile, WeightsError, damaged, network_missing
+from . import Tensor, WeightFile, WeightsError, damaged, tensor_missing
 
 _NAMES = {
     "conv1": "features.0", "conv2": "features.3", "conv3": "features.6", "conv4": "features.8",
@@ -86,7 +86,7 @@ def named(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, 
     """torchvision's names → the layers' own. Also used for the same tensors in other containers."""
     wanted = {f"{name}.{part}" for name in _NAMES.values() for part in ("weight", "bias")}
     if missing := sorted(wanted - set(tensors)):
-        raise network_missing(path, missing[0], list(tensors))
+        raise tensor_missing(path, missing[0], list(tensors))
     if extra := sorted(set(tensors) - wanted):
         raise WeightsError(f"{path} holds {extra[0]!r}, which torchvision's AlexNet has not.")
     return {
