@@ -9,6 +9,7 @@ import json
 import queue
 import re
 
+import keras
 import numpy as np
 import pytest
 import skimage.data
@@ -16,12 +17,21 @@ from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from jupyter_client.manager import start_new_kernel
 from playwright.sync_api import expect
+from scipy import stats
 from test_pages import AXE_OPTIONS, Tab
 from test_widgets import VIEW, build, chromium, in_browser, outputs, saved_state, served
 from traitlets import TraitError
 
 from alexnet_lib import LocalResponseNormalization, architecture
-from alexnet_lib.widgets import ResponseNormalization, explorer, photographs
+from alexnet_lib.widgets import (
+    Activations,
+    ResponseNormalization,
+    activations,
+    chance,
+    explorer,
+    photographs,
+)
+from alexnet_lib.widgets.activations import DERIVATIVES, FUNCTIONS, gradient_through_depth
 from alexnet_lib.widgets.fields import receptive_fields
 from alexnet_lib.widgets.response_normalization import normalize
 
@@ -47,6 +57,7 @@ SAMPLES = {
         ".ex-result",
         ".ex-channels",
     ),
+    "activations": (Activations, ".ex-table", ".ex-functions"),
 }
 EVERY = pytest.mark.parametrize("name", SAMPLES)
 
@@ -131,6 +142,66 @@ def test_normalization_agrees_with_python(chromium):
         )
         expected = np.asarray(keras_layer(np.array(activities, "float32")[None, None, None]))
         np.testing.assert_allclose(found, expected.ravel(), rtol=1e-5)
+
+
+def test_random_numbers_agree_with_python(chromium):
+    inputs = [[seed, 1000] for seed in (0, 1, 9999, 2**31 - 1)]
+    for call, ours in (("uniforms", chance.uniforms), ("normals", chance.normals)):
+        spread = (
+            f"export const {call}List = (...a) => [...{call}(...a)];"  # typed arrays stay there
+        )
+        source = explorer.front_end("activations") + spread
+        for (seed, length), found in zip(
+            inputs, in_browser(chromium, f"{call}List", inputs, source), strict=True
+        ):
+            np.testing.assert_allclose(found, ours(seed, length), rtol=1e-12)
+    assert stats.kstest(chance.uniforms(5, 20_000), "uniform").pvalue > 0.01
+    assert stats.kstest(chance.normals(5, 20_000), "norm").pvalue > 0.01
+
+
+def test_activations_agree_with_python(chromium):
+    xs = RANDOM.normal(0, 4, 300)
+    inputs = [[name, xs.tolist()] for name in FUNCTIONS]
+    keras_functions = {name: getattr(keras.ops, name) for name in FUNCTIONS}
+    for (name, _), found in zip(
+        inputs, both(chromium, "activations", "values", inputs), strict=True
+    ):
+        np.testing.assert_allclose(found["f"], FUNCTIONS[name](xs), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(found["f"], keras_functions[name](xs), rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(found["slope"], DERIVATIVES[name](xs), rtol=1e-9, atol=1e-12)
+        ahead, behind = FUNCTIONS[name](xs + 1e-6), FUNCTIONS[name](xs - 1e-6)
+        np.testing.assert_allclose(found["slope"], (ahead - behind) / 2e-6, rtol=1e-5, atol=1e-8)
+
+
+def test_gradient_through_depth_agrees_with_python(chromium):
+    inputs = [
+        [name, depth, gain, seed]
+        for name in FUNCTIONS
+        for depth, gain, seed in [(1, 1.0, 0), (12, 1.4, 3), (30, 0.5, 9999), (20, 2.0, 1)]
+    ]
+    found = both(chromium, "activations", "gradientThroughDepth", inputs)
+    for arguments, sizes in zip(inputs, found, strict=True):
+        np.testing.assert_allclose(sizes, gradient_through_depth(*arguments), rtol=1e-5)
+
+
+def test_gradient_through_depth_is_the_derivative(monkeypatch):
+    """The mean square that it propagates is that of differences of the network's output."""
+    monkeypatch.setattr(activations, "WIDTH", 6)
+    monkeypatch.setattr(activations, "EXAMPLES", 2)
+    monkeypatch.setattr(activations, "DEEPEST", 3)
+    draw = chance.normals(4, 3 * 36 + 24)
+    weights = draw[:108].reshape(3, 6, 6) * 1.2 / np.sqrt(6)
+    inputs, ends = draw[108:].reshape(2, 6, 2)
+
+    def output(inputs):
+        for weight in weights:
+            inputs = np.tanh(weight @ inputs)
+        return (ends * inputs).sum()
+
+    steps = np.eye(12).reshape(12, 6, 2) * 1e-6
+    slopes = np.array([(output(inputs + d) - output(inputs - d)) / 2e-6 for d in steps])
+    expected = np.sqrt((slopes**2).mean() / (ends**2).mean())
+    assert gradient_through_depth("tanh", 3, 1.2, 4)[0] == pytest.approx(expected, rel=1e-6)
 
 
 # ---- The page ----------------------------------------------------------------------------------
@@ -429,6 +500,15 @@ def test_changes_travel_both_ways_in_a_kernel():
             manager.shutdown_kernel(now=True)
 
 
+def number(text):
+    """What a reader understands: 1,234, −0.5, 4.4·10⁻⁷."""
+    mantissa, _, power = text.replace(",", "").replace("−", "-").partition("·10")
+    return float(mantissa) * 10.0 ** int(power.translate(SUPERSCRIPTS) or 0)
+
+
+SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+
+
 # ---- Each by itself ----------------------------------------------------------------------------
 
 
@@ -497,3 +577,31 @@ def test_response_normalization_refuses_what_it_cannot_show():
     html = BeautifulSoup(ResponseNormalization([3.0, 40.0]).still(), "html.parser")
     assert "Channel 1: 40 before, " in html.svg["aria-label"]
     assert json.loads(json.dumps(ResponseNormalization([3.14159, 2]).activities)) == [[3.14, 2.0]]
+
+
+def test_activations_show_values_and_what_depth_leaves(opened):
+    it = opened("activations")
+    it.number("x").fill("-0.5")
+    it.number("Layers").fill("7")
+    it.number("Gain").fill("1.5")
+
+    def rows():
+        for row in it.panel.locator("tbody tr").all():
+            name, *cells = row.locator("th, td").all_inner_texts()
+            yield name.strip().lower(), [number(cell) for cell in cells]
+
+    for seed in (0, 1):
+        expect(it.answer).to_contain_text("gradient at layer 1 of 7")
+        for name, shown in rows():
+            left = gradient_through_depth(name, 7, 1.5, seed)[0]
+            expected = [FUNCTIONS[name](-0.5), DERIVATIVES[name](-0.5), left]
+            assert shown == pytest.approx(expected, rel=5e-3), (name, seed)
+        before = it.answer.inner_text()
+        it.press("Draw other weights")
+        expect(it.answer).not_to_have_text(before, use_inner_text=True)
+    it.panel.get_by_role("slider", name="x, on the curves").focus()
+    it.page.keyboard.press("PageUp")
+    expect(it.number("x")).to_have_value("0.5")
+    it.page.keyboard.press("Home")
+    expect(it.answer).to_contain_text("at x = −6")
+    assert "sigmoid " in BeautifulSoup(Activations().still(), "html.parser").svg["aria-label"]

@@ -7,6 +7,13 @@ import html
 from collections.abc import Iterable
 
 WIDTH = 400
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def number(value: float, digits: int = 2) -> str:
+    """A number in few digits: 0.033, 12, 4.4·10⁻⁷."""
+    mantissa, _, power = f"{value:.{digits}g}".partition("e")
+    return mantissa + (f"·10{str(int(power)).translate(_RAISED)}" if power else "")
 
 
 def picture(label: str, width: float, height: float, *parts: str) -> str:
