@@ -33,6 +33,8 @@ class Census:
     """The share of the parameters that is behind the last map, where no grid is left."""
     first_window: str
     """Kernel and stride of the first convolution: "11×11/4"."""
+    pooling: str
+    """Windows and steps of the max poolings, in the order of their first use: "3/2"."""
     activation: str
     """The function that most layers use: "ReLU"."""
     normalization: str
@@ -75,6 +77,7 @@ def census(model: keras.Model) -> Census:
         macs=sum(map(_macs, leaves)),
         top_share=_behind_the_last_map(leaves) / model.count_params(),
         first_window=_first_window(leaves),
+        pooling=", ".join(_poolings(leaves)),
         activation=_most_common_activation(leaves),
         normalization=", ".join(_normalizations(leaves)),
         groups=_groups(leaves),
@@ -115,6 +118,14 @@ def _behind_the_last_map(leaves: list[layers.Layer]) -> int:
 def _first_window(leaves: list[layers.Layer]) -> str:
     first = next(layer for layer in leaves if isinstance(layer, layers.Conv2D))
     return f"{first.kernel_size[0]}×{first.kernel_size[1]}/{first.strides[0]}"
+
+
+def _poolings(leaves: list[layers.Layer]) -> dict[str, None]:
+    return dict.fromkeys(
+        f"{layer.pool_size[0]}/{layer.strides[0]}"
+        for layer in leaves
+        if isinstance(layer, layers.MaxPooling2D)
+    )
 
 
 _FUNCTIONS = {"relu": "ReLU", "relu6": "ReLU", "gelu": "GELU", "silu": "SiLU"}

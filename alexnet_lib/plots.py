@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.transforms import Bbox
 
 from . import architecture
 
@@ -639,7 +640,7 @@ def lines(
                 axis.set_major_formatter("{x:g}")
         if xscale == "linear" and not isinstance(x[0], str):
             axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend(frameon=False)
+        axes.legend(framealpha=0.85, edgecolor="none")
     return _finish(figure)
 
 
@@ -913,6 +914,66 @@ def pooling_windows(size: int, pools: Mapping[str, tuple[int, int]]) -> Figure:
             axes.spines[["left", "bottom"]].set_visible(False)
             axes.set_title(f"{name}: {places} windows", fontsize=11, loc="left")
     return _finish(figure)
+
+
+def accuracy_against_cost(
+    networks: Mapping[str, tuple[float, Mapping[str, float]]], highlighted: Sequence[str]
+) -> Figure:
+    """Networks on the same axes: accuracy against each kind of cost, on a logarithmic scale.
+
+    Args:
+        networks: name → accuracy in percent, and cost by what it is, such as "parameters"; the
+            same kinds for all. The first network is marked, with a line at its accuracy.
+        highlighted: names to draw in another colour.
+    """
+    kinds = list(next(iter(networks.values()))[1])
+    with plt.rc_context(_STYLE):
+        figure, all_axes = plt.subplots(
+            len(kinds), 1, figsize=(5.4, 4.4 * len(kinds)), layout="constrained", squeeze=False
+        )
+        for axes, kind in zip(all_axes[:, 0], kinds, strict=True):
+            points = {name: (costs[kind], height) for name, (height, costs) in networks.items()}
+            for index, (name, (cost, height)) in enumerate(points.items()):
+                colour = VERMILION if index == 0 else ORANGE if name in highlighted else BLUE
+                axes.plot(cost, height, "*" if index == 0 else "o", color=colour, markersize=9)
+            first = next(iter(networks.values()))[0]
+            axes.axhline(first, color=VERMILION, linestyle=":", linewidth=1, zorder=0)
+            axes.set(xscale="log", xlabel=kind, ylabel="top-1 accuracy, percent")
+            axes.margins(x=0.16, y=0.08)
+        figure.draw_without_rendering()
+        for axes, kind in zip(all_axes[:, 0], kinds, strict=True):
+            _name_points(axes, {name: (costs[kind], y) for name, (y, costs) in networks.items()})
+    return _finish(figure)
+
+
+def _name_points(axes, points: Mapping[str, tuple[float, float]]) -> None:
+    """Writes a name beside each point, on the side where it covers the least."""
+    sides = [(8, 0), (-8, 0), (0, 10), (0, -10), (7, 9), (-7, 9), (7, -9), (-7, -9)]
+    centres = axes.transData.transform(list(points.values()))
+    taken = [Bbox.from_extents(x - 6, y - 6, x + 6, y + 6) for x, y in centres]
+    frame = axes.get_window_extent()
+    for name, point in points.items():
+        choices = []
+        for right, up in sides:
+            text = axes.annotate(
+                name,
+                point,
+                xytext=(right, up),
+                textcoords="offset points",
+                ha="left" if right > 0 else "right" if right < 0 else "center",
+                va="center_baseline" if abs(up) < 10 else "bottom" if up > 0 else "top",
+                fontsize=9,
+            )
+            box = text.get_window_extent()
+            covered = box.count_overlaps(taken) + 3 * (
+                box.x0 < frame.x0 or box.x1 > frame.x1 or box.y0 < frame.y0
+            )
+            choices.append((covered, text, box))
+        best = min(choices, key=lambda choice: choice[0])
+        for choice in choices:
+            if choice is not best:
+                choice[1].remove()
+        taken.append(best[2])
 
 
 def _finish(figure: Figure) -> Figure:

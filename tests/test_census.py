@@ -45,6 +45,7 @@ def test_alexnet_counted_as_a_keras_model_is_alexnet_as_described(variant):
     assert counted.top_share == pytest.approx(dense / counted.parameters)
     assert counted.activation == "ReLU"
     assert counted.first_window == "11×11/4"
+    assert counted.pooling == "3/2"
     assert counted.groups == ("" if variant in ("one_tower", "owt") else "2")
     assert counted.normalization == ("" if variant == "owt" else "LRN")
 
@@ -54,6 +55,7 @@ def test_googlenet_keeps_to_its_budget():
     counted = census(abstract(GoogLeNet))
     assert counted.macs / 1e9 == pytest.approx(1.5, abs=0.1)
     assert counted.parameters == 6_998_552
+    assert counted.pooling == "3/2, 3/1"
 
 
 def test_depthwise_convolutions_and_kinds_of_layers_are_told_apart():

@@ -32,6 +32,12 @@ from .chapter_05 import (
     check_seam,
     check_turning_point,
 )
+from .chapter_06 import (
+    check_max_pool_row,
+    check_pool1_comparisons,
+    check_pool5_sees,
+    check_visits,
+)
 from .chapter_07 import (
     check_dropout_share,
     check_fc7_weights_in_use,
@@ -68,6 +74,13 @@ from .chapter_11 import (
 from .chapter_12 import check_class_weight, check_new_head_parameters, check_test_pictures
 from .chapter_13 import check_colourfulness, check_corner_of_conv5, check_memory_of_patches
 from .chapter_14 import check_cam, check_cam_distance, check_occlusion_passes
+from .chapter_16 import (
+    check_global_pooling,
+    check_separable_macs,
+    check_stacked_weights,
+    check_tokens,
+    check_vgg_fc6,
+)
 from .kinds import FunctionExercise, NumberExercise
 
 __all__ = [
@@ -93,6 +106,7 @@ __all__ = [
     "check_five_crops",
     "check_flatten_224",
     "check_four_groups",
+    "check_global_pooling",
     "check_gpu_memory",
     "check_halved_fc",
     "check_hours_for_imagenet",
@@ -103,6 +117,7 @@ __all__ = [
     "check_layers_to_a_millionth",
     "check_lone_unit",
     "check_lrn_window",
+    "check_max_pool_row",
     "check_memory_of_patches",
     "check_mixed_memory",
     "check_neurons_conv1",
@@ -111,19 +126,26 @@ __all__ = [
     "check_one_gpu_net",
     "check_original_input",
     "check_output_size",
+    "check_pool1_comparisons",
     "check_pool2_receptive_field",
+    "check_pool5_sees",
     "check_relu_backward",
     "check_scaled_rate",
     "check_seam",
     "check_seen_maps",
+    "check_separable_macs",
     "check_shown_share",
     "check_sigmoid_bound",
+    "check_stacked_weights",
     "check_subnetworks",
     "check_survivors",
     "check_terminal_velocity",
     "check_test_pictures",
+    "check_tokens",
     "check_turning_point",
     "check_uniform_loss",
     "check_updates",
+    "check_vgg_fc6",
+    "check_visits",
     "check_windows",
 ]
