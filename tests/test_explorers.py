@@ -25,6 +25,7 @@ from traitlets import TraitError
 from alexnet_lib import LocalResponseNormalization, architecture
 from alexnet_lib.widgets import (
     Activations,
+    Pooling,
     ResponseNormalization,
     activations,
     chance,
@@ -33,6 +34,7 @@ from alexnet_lib.widgets import (
 )
 from alexnet_lib.widgets.activations import DERIVATIVES, FUNCTIONS, gradient_through_depth
 from alexnet_lib.widgets.fields import receptive_fields
+from alexnet_lib.widgets.pooling import max_pool
 from alexnet_lib.widgets.response_normalization import normalize
 
 __all__ = ["chromium"]  # a fixture that is used here
@@ -57,6 +59,7 @@ SAMPLES = {
         ".ex-result",
         ".ex-channels",
     ),
+    "pooling": (lambda: Pooling(photograph(), right=1), ".ex-result", "[id$=-pixels]"),
     "activations": (Activations, ".ex-table", ".ex-functions"),
 }
 EVERY = pytest.mark.parametrize("name", SAMPLES)
@@ -171,6 +174,20 @@ def test_activations_agree_with_python(chromium):
         np.testing.assert_allclose(found["slope"], DERIVATIVES[name](xs), rtol=1e-9, atol=1e-12)
         ahead, behind = FUNCTIONS[name](xs + 1e-6), FUNCTIONS[name](xs - 1e-6)
         np.testing.assert_allclose(found["slope"], (ahead - behind) / 2e-6, rtol=1e-5, atol=1e-8)
+
+
+def test_pooling_agrees_with_python(chromium):
+    inputs = [
+        [RANDOM.normal(size=(rows, columns)).tolist(), kernel, stride]
+        for rows, columns in [(15, 15), (8, 11)]
+        for kernel, stride in [(3, 2), (2, 2), (3, 3), (1, 2)]
+    ]
+    found = both(chromium, "pooling", "maxPool", inputs)
+    for (picture, kernel, stride), pooled in zip(inputs, found, strict=True):
+        np.testing.assert_array_equal(pooled, max_pool(picture, kernel, stride))
+        batch = np.array(picture)[None, ..., None]
+        expected = keras.ops.max_pool(batch, kernel, stride, padding="valid")
+        np.testing.assert_allclose(pooled, np.asarray(expected)[0, ..., 0], rtol=1e-5)
 
 
 def test_gradient_through_depth_agrees_with_python(chromium):
@@ -594,7 +611,7 @@ def test_activations_show_values_and_what_depth_leaves(opened):
         expect(it.answer).to_contain_text("gradient at layer 1 of 7")
         for name, shown in rows():
             left = gradient_through_depth(name, 7, 1.5, seed)[0]
-            expected = [FUNCTIONS[name](-0.5), DERIVATIVES[name](-0.5), left]
+            expected = [float(f[name](-0.5)) for f in (FUNCTIONS, DERIVATIVES)] + [left]
             assert shown == pytest.approx(expected, rel=5e-3), (name, seed)
         before = it.answer.inner_text()
         it.press("Draw other weights")
@@ -605,3 +622,52 @@ def test_activations_show_values_and_what_depth_leaves(opened):
     it.page.keyboard.press("Home")
     expect(it.answer).to_contain_text("at x = −6")
     assert "sigmoid " in BeautifulSoup(Activations().still(), "html.parser").svg["aria-label"]
+
+
+def test_pooling_shows_how_the_maps_change(opened):
+    it = opened("pooling")
+    widget = Pooling(photograph())
+    picture = np.array(widget.picture)
+
+    def shows(right, down):
+        moved = np.roll(picture, (down, right), (0, 1))[4:-4, 4:-4]  # nothing rolls into view
+        first = picture[4:-4, 4:-4]
+        expected = [np.abs(moved - first).mean()]
+        cells = it.panel.locator("svg.ex-cells")
+        for index, (kernel, stride) in enumerate([(3, 2), (2, 2)]):
+            now = max_pool(moved, kernel, stride)
+            expected.append(np.abs(now - max_pool(first, kernel, stride)).mean())
+            shown = cells.nth(index + 1).locator("text").all_text_contents()
+            assert shown == [str(value) for value in now.ravel()]
+        numbers = re.findall(r"by (\d+(?:\.\d+)?)", it.answer.inner_text())
+        assert [float(n) for n in numbers] == pytest.approx(expected, rel=5e-3)
+
+    expect(it.answer).to_contain_text("Shifted 1 right")
+    shows(1, 0)
+    it.number("Right").fill("2")
+    expect(it.answer).to_contain_text("Shifted 2 right")
+    shows(2, 0)
+    moved = it.panel.get_by_text("As the first map moved 1 right, they would differ by 0.")
+    expect(moved).to_have_count(2)  # two pixels are one stride, for both windows
+
+    it.panel.get_by_role("application", name="The picture").focus()
+    it.page.keyboard.press("ArrowUp")
+    expect(it.answer).to_contain_text("Shifted 2 right and 1 up")
+    shows(2, -1)
+    it.page.keyboard.press("Home")
+    expect(it.answer).to_contain_text("Not shifted")
+    shows(0, 0)
+
+    it.panel.get_by_role("application", name="Pooled 3/2").focus()
+    for _ in range(5):
+        it.page.keyboard.press("ArrowDown")
+    value = max_pool(picture[4:-4, 4:-4], 3, 2)[6, 2]
+    expect(it.panel).to_contain_text(f"Row 6, column 2 of the pooled maps: {value} with 3/2")
+
+
+def test_pooling_takes_a_grey_picture_as_it_is():
+    grey = RANDOM.integers(0, 256, (23, 23))
+    assert Pooling(grey).picture == grey.tolist()
+    with pytest.raises(ValueError, match=r"\(5, 5\) from 0\.0 to 0\.0"):
+        Pooling(np.zeros((5, 5)))
+    assert "2/2 plain: mean change 0.0" in Pooling(grey).still()
