@@ -1,0 +1,706 @@
+// AlexNet live: a picture of the reader's goes through the network, here, in the browser.
+// What computes is live/network.js; what is drawn with is alexnet_lib/widgets/explorer.js.
+import {
+  answerBars,
+  clamp,
+  commas,
+  decoded,
+  html,
+  largestOf,
+  layered,
+  mapBrowser,
+  mount,
+  onDrag,
+  onKeys,
+  percent,
+  rect,
+  seen,
+  svg,
+  unitAt,
+} from "./explorer.js";
+
+const FOLDER = new URL("../live/", document.currentScript.src);
+const GUESSES = 5;
+const TOO_MANY_PIXELS = 100e6;
+
+/** A sentence for the reader; what is no such sentence is a mistake of ours. */
+class Refusal extends Error {}
+
+const loaded = new Map();
+/** Runs a script of the folder `live` once. */
+function script(name) {
+  if (!loaded.has(name)) {
+    const element = html("script", { src: new URL(name, FOLDER).href });
+    loaded.set(
+      name,
+      new Promise((resolve, reject) => {
+        element.onload = resolve;
+        element.onerror = () => {
+          loaded.delete(name);
+          element.remove();
+          reject(new Refusal(`The file ${name} cannot be loaded, so the network cannot run. Was the book built without TensorFlow.js?`));
+        };
+      }),
+    );
+    document.head.append(element);
+  }
+  return loaded.get(name);
+}
+
+// ---- Pictures --------------------------------------------------------------------------------------
+
+/** The central square of whatever a canvas can draw, `side` × `side`, as RGBA, on white. */
+export function centralSquare(source, width, height, side) {
+  let size = Math.min(width, height);
+  let [left, top] = [(width - size) / 2, (height - size) / 2];
+  let smaller = source;
+  // By halves, because browsers that shrink in one step leave pixels out.
+  for (;;) {
+    const next = size >= 2 * side ? Math.floor(size / 2) : side;
+    const canvas = html("canvas", { width: next, height: next });
+    const context = canvas.getContext("2d", { willReadFrequently: next === side });
+    context.fillStyle = "white";
+    context.fillRect(0, 0, next, next);
+    context.imageSmoothingQuality = "high";
+    context.drawImage(smaller, left, top, size, size, 0, 0, next, next);
+    if (next === side) return context.getImageData(0, 0, side, side).data;
+    [smaller, size, left, top] = [canvas, next, 0, 0];
+  }
+}
+
+/** A file of the reader's as an image that is ready to be drawn. */
+async function decodedFile(file) {
+  const image = new Image();
+  const address = URL.createObjectURL(file);
+  image.src = address;
+  const name = file.name || "What you gave";
+  const broken = `${name} is no picture that this browser can read. JPEG, PNG and WebP work everywhere.`;
+  try {
+    await new Promise((resolve, reject) => {
+      image.onload = resolve;
+      image.onerror = () => reject(new Refusal(broken));
+    });
+    const pixels = image.naturalWidth * image.naturalHeight;
+    if (!pixels) throw new Refusal(broken);
+    if (pixels > TOO_MANY_PIXELS) {
+      throw new Refusal(
+        `${name} has ${commas(Math.round(pixels / 1e6))} million pixels; this page takes up to ${TOO_MANY_PIXELS / 1e6}. Make it smaller first.`,
+      );
+    }
+    await image.decode().catch(() => {
+      throw new Refusal(broken);
+    });
+  } finally {
+    URL.revokeObjectURL(address);
+  }
+  return image;
+}
+
+const CAMERA = {
+  NotAllowedError: "The camera was refused. Allow it for this page in the browser's settings, or open a picture instead.",
+  NotFoundError: "No camera was found. Open a picture instead.",
+  NotReadableError: "Another program is using the camera. Close it, or open a picture instead.",
+};
+
+// ---- What the reader changes -----------------------------------------------------------------------
+
+/** `"conv1.5 conv2.17"` as `{ conv1: [5], conv2: [17] }`; what the network does not have is left out. */
+export function silencedFilters(text, shapes) {
+  const silenced = {};
+  for (const word of text.split(" ")) {
+    const [, layer, filter] = word.match(/^(\w+)\.(\d+)$/) ?? [];
+    if (!Object.hasOwn(shapes, layer ?? "") || Number(filter) >= shapes[layer].at(-1)) continue;
+    if (!silenced[layer]?.includes(Number(filter))) (silenced[layer] ??= []).push(Number(filter));
+  }
+  return silenced;
+}
+
+const asText = (silenced) =>
+  Object.entries(silenced)
+    .flatMap(([layer, filters]) => filters.map((filter) => `${layer}.${filter}`))
+    .join(" ");
+
+const TOWERS = { both: null, first: 0, second: 1 };
+const SETTINGS = [
+  ...["picture", "layer", "channel", "row", "column", "normalize", "tower", "silenced"],
+  ...["cover", "top", "left", "size", "backend"],
+];
+
+function build(tools) {
+  const { id, read, change, data, refusal, say, number, select, tick, button, reset } = tools;
+  const network = data("network");
+  const names = data("class_names");
+  const pictures = data("pictures");
+  const fields = data("fields");
+  const [side] = network.input_shape;
+  const last = network.layers.at(-1).name;
+  const layers = network.layers.filter(({ kind }) => !["flatten", "dropout"].includes(kind));
+  const byName = Object.fromEntries(layers.map((layer) => [layer.name, layer]));
+  const shapes = Object.fromEntries(layers.map((layer) => [layer.name, layer.output_shape]));
+
+  // ---- The network, and one pass after the other ------------------------------------------------
+
+  let engine = null;
+  let tensors = null;
+  let pixels = null; // of the picture, 0..255, R, G, B
+  let version = 0; // of the picture
+  let pass = null;
+  let answers = null; // probabilities
+  let before = null; // those of the picture as it is, by the network as it is
+  let values = null; // of the layer that is shown
+  let took = 0;
+  let [passed, judged, shown] = ["", "", ""]; // what the last results were for
+  let busy = false;
+
+  const editsOf = ({ normalize, tower, silenced }) => ({
+    lrn: normalize,
+    tower: TOWERS[tower],
+    silenced: silencedFilters(silenced, shapes),
+  });
+  const question = ({ normalize, tower, silenced, cover, top, left, size }) =>
+    JSON.stringify([version, engine.backend, normalize, tower, silenced, cover && [top, left, size]]);
+
+  function covered({ cover, top, left, size }) {
+    if (!cover) return pixels;
+    const input = pixels.slice();
+    for (let row = top; row < top + size; row += 1) {
+      for (let at = (row * side + left) * 3; at < (row * side + left + size) * 3; at += 3) {
+        input.set(network.mean, at);
+      }
+    }
+    return input;
+  }
+
+  /** Answers the newest question, and the next one if another has come up in the meantime. */
+  async function work() {
+    if (busy || !engine || !pixels) return;
+    busy = true;
+    try {
+      for (;;) {
+        const state = read();
+        const asked = question(state);
+        const picture = `${version} ${engine.backend}`;
+        if (passed !== asked) {
+          const started = performance.now();
+          const next = await engine.forward(covered(state), editsOf(state));
+          pass?.dispose();
+          pass = next;
+          answers = await pass.read(last);
+          took = performance.now() - started;
+          [passed, shown] = [asked, ""];
+        }
+        if (shown !== state.layer) {
+          values = await pass.read(state.layer);
+          shown = state.layer;
+        } else if (judged !== picture) {
+          const plain = await engine.forward(pixels);
+          before = await plain.read(last);
+          plain.dispose();
+          judged = picture;
+        } else break;
+        show();
+      }
+    } catch (error) {
+      engine = null;
+      refuse(error, "The network stopped");
+    } finally {
+      busy = false;
+    }
+  }
+
+  function refuse(error, what) {
+    refusal.textContent = error instanceof Refusal ? error.message : `${what}: ${error.message}`;
+    if (!(error instanceof Refusal)) reportError(error);
+  }
+
+  // ---- Backends -----------------------------------------------------------------------------------
+
+  async function use(backend) {
+    const { alexnetLive: live } = window;
+    await Promise.all([script("weights.js"), script("tf-core.js")]);
+    tensors ??= live.readSafetensors(decoded(window.alexnetFiles.weights));
+    const { tf } = window;
+    if (backend === "wasm") {
+      await Promise.all([script("tf-wasm.js"), script("wasm.js")]);
+      await live.startWasm(tf, decoded(window.alexnetFiles.wasm));
+    } else {
+      await script("tf-webgl.js");
+      await live.startWebgl(tf);
+    }
+    return new live.Network(tf, network, tensors);
+  }
+
+  function replace(next) {
+    pass?.dispose();
+    pass = null;
+    if (engine !== next) engine?.dispose();
+    engine = next;
+  }
+
+  /** WebAssembly answers at once. A graphics processor takes over where it proves the faster one. */
+  async function choose(wanted) {
+    const { alexnetLive: live } = window;
+    busy = true; // two backends must not compute at the same time
+    try {
+      const first = live.hasWasm() ? "wasm" : "webgl";
+      const backend = wanted === "automatic" ? first : wanted;
+      if (backend === "wasm" ? first !== "wasm" : live.webgl(false) === null) {
+        throw new Refusal(
+          wanted === "automatic"
+            ? "This browser has neither WebAssembly with SIMD nor WebGL 2, so the network cannot run in it. Current versions of Firefox, Chrome, Edge and Safari have both."
+            : `This browser has no ${BACKENDS[wanted]} that the network could run on.`,
+        );
+      }
+      replace(await use(backend));
+    } catch (error) {
+      refuse(error, "The network cannot run here");
+    } finally {
+      busy = false;
+    }
+    await work();
+    if (wanted === "automatic" && engine?.backend === "wasm" && live.hasGraphics()) await tryGraphics();
+  }
+
+  async function tryGraphics() {
+    const { alexnetLive: live, tf } = window;
+    busy = true;
+    const calm = engine;
+    try {
+      const slow = await live.milliseconds(calm, pixels);
+      const swift = await use("webgl");
+      const agrees = await live.agree(calm, swift, pixels, last);
+      if (agrees && (await live.milliseconds(swift, pixels)) < slow) replace(swift);
+      else swift.dispose();
+    } catch {
+      // A graphics processor that cannot do it leaves everything as it was.
+    }
+    await tf.setBackend(engine.backend);
+    busy = false;
+    await work();
+  }
+
+  // ---- Where pictures come from ---------------------------------------------------------------------
+
+  const status = html("p", { class: "ex-note", role: "status" });
+  const ground = html("canvas", { width: side, height: side, "aria-hidden": "true" });
+
+  function take(rgba) {
+    ground.getContext("2d").putImageData(new ImageData(rgba, side, side), 0, 0);
+    pixels = Float32Array.from({ length: side * side * 3 }, (_, at) => rgba[Math.floor(at / 3) * 4 + (at % 3)]);
+    version += 1;
+    void work();
+  }
+
+  let asked = 0; // the newest picture wins, whichever is decoded first
+  async function takeOurs(name) {
+    stopCamera();
+    const mine = (asked += 1);
+    const image = new Image();
+    image.src = pictures[name];
+    await image.decode();
+    if (mine !== asked) return;
+    status.textContent = `The ${name}: one of the photographs that scikit-image brings with it.`;
+    take(centralSquare(image, image.naturalWidth, image.naturalHeight, side));
+  }
+
+  async function takeFile(file) {
+    stopCamera();
+    refusal.textContent = "";
+    const mine = (asked += 1);
+    try {
+      const image = await decodedFile(file);
+      if (mine !== asked) return;
+      const { naturalWidth: width, naturalHeight: height } = image;
+      const rgba = centralSquare(image, width, height, side);
+      const millions = (width * height) / 1e6;
+      const many = millions >= 1 ? ` (${millions.toFixed(1)} million)` : "";
+      const square = width === height ? "It is" : "Its central square is";
+      const fits = width === side && height === side;
+      status.textContent =
+        `${file.name || "Your picture"}: ${commas(width)} × ${commas(height)} pixels${many}.` +
+        (fits ? "" : ` ${square} reduced to ${side} × ${side}, which is what the network sees.`);
+      change({ picture: "yours" });
+      take(rgba);
+    } catch (error) {
+      refuse(error, `${file.name || "The picture"} cannot be used`);
+    }
+  }
+
+  const video = html("video", { playsinline: "", muted: "" });
+  let stream = null;
+
+  function stopCamera() {
+    stream?.getTracks().forEach((track) => track.stop());
+    stream = null;
+    camera.textContent = "Camera";
+    camera.setAttribute("aria-pressed", "false");
+  }
+
+  async function startCamera() {
+    refusal.textContent = "";
+    const mine = (asked += 1);
+    try {
+      if (!navigator.mediaDevices?.getUserMedia) {
+        throw new Refusal("Browsers give a camera to pages from an https address only. Open a picture instead.");
+      }
+      const opened = await navigator.mediaDevices
+        .getUserMedia({ video: { facingMode: "environment", width: { ideal: 640 } } })
+        .catch((error) => {
+          throw CAMERA[error.name] ? new Refusal(CAMERA[error.name]) : error;
+        });
+      stream = opened;
+      if (mine !== asked) return stopCamera();
+      video.srcObject = stream;
+      await video.play();
+    } catch (error) {
+      stopCamera();
+      return refuse(error, "The camera cannot be used");
+    }
+    camera.textContent = "Stop the camera";
+    camera.setAttribute("aria-pressed", "true");
+    status.textContent = "The camera: each picture is looked at and forgotten. Stop it to keep the last one.";
+    change({ picture: "camera" });
+    const next = () => {
+      if (!stream) return;
+      if (!busy && video.videoWidth) {
+        take(centralSquare(video, video.videoWidth, video.videoHeight, side));
+      }
+      requestAnimationFrame(next);
+    };
+    next();
+  }
+
+  const camera = button("Camera", () => (stream ? stopCamera() : startCamera()), { "aria-pressed": "false" });
+  const opener = html("input", {
+    type: "file",
+    accept: "image/*",
+    hidden: "",
+    onchange() {
+      if (opener.files[0]) void takeFile(opener.files[0]);
+      opener.value = ""; // so that the same file can be opened again
+    },
+  });
+  const ours = Object.entries(pictures).map(([name, source]) =>
+    html(
+      "button",
+      { type: "button", class: "ex-thumb", "aria-label": `Our picture: ${name}`, onclick: () => choosePicture(name) },
+      html("img", { src: source, alt: "", width: 48, height: 48 }),
+    ),
+  );
+  function choosePicture(name) {
+    refusal.textContent = "";
+    change({ picture: name });
+  }
+
+  // ---- The picture, the grey square, the patch ------------------------------------------------------
+
+  const [red, green, blue] = network.mean.map(Math.round);
+  const grey = rect(0, 0, 0, 0, { class: "ex-cover ex-grip", fill: `rgb(${red}, ${green}, ${blue})` });
+  const patch = svg("path", { class: "ex-field" });
+  const overlay = svg(
+    "svg",
+    {
+      viewBox: `0 0 ${side} ${side}`,
+      tabindex: 0,
+      role: "application",
+      "aria-roledescription": "picture",
+      "aria-describedby": `${id}-unit`,
+    },
+    grey,
+    patch,
+  );
+  const toSquare = (top, left) => change({ top: Math.round(top), left: Math.round(left) });
+  const toUnit = (row, column) => change({ row, column });
+  const pixel = (x, y) => [x, y].map((at) => (at / overlay.clientWidth) * side);
+  onDrag(
+    overlay,
+    (x, y) => {
+      const { top, left, size } = read();
+      const [column, row] = pixel(x, y);
+      const offset = [row - top, column - left];
+      return offset.every((at) => at >= 0 && at <= size) ? offset : [size / 2, size / 2];
+    },
+    (x, y, [down, right]) => {
+      const [column, row] = pixel(x, y);
+      const { cover, layer } = read();
+      if (cover) toSquare(row - down, column - right);
+      else {
+        const [rows, columns] = shapes[layer];
+        toUnit(unitAt(fields[layer], row, rows), unitAt(fields[layer], column, columns ?? 1));
+      }
+    },
+  );
+  onKeys(overlay, () => {
+    const { cover, top, left, row, column } = read();
+    const go = (down, right) => () =>
+      cover ? toSquare(top + 8 * down, left + 8 * right) : toUnit(row + down, column + right);
+    return { ArrowLeft: go(0, -1), ArrowRight: go(0, 1), ArrowUp: go(-1, 0), ArrowDown: go(1, 0) };
+  });
+
+  // ---- Answers --------------------------------------------------------------------------------------
+
+  const guesses = answerBars(names, GUESSES);
+  const comparison = html("p", { class: "ex-note" });
+  const timing = html("p", { class: "ex-note" });
+
+  function writeAnswers() {
+    const edited = before?.some((answer, index) => Math.abs(answer - answers[index]) > 5e-4);
+    const [first] = guesses.draw(answers, edited ? before : null);
+    const plain = before ? largestOf(before) : first;
+    comparison.textContent = edited
+      ? `Without your changes: ${names[plain]} ${percent(before[plain])}. The marks show where each bar stood.`
+      : "";
+    timing.textContent = `${Math.round(took)} ms a pass, by ${BACKENDS[engine.backend]}`;
+    say(`${names[first]} ${percent(answers[first])}. ${comparison.textContent}`);
+  }
+
+  // ---- Layers and maps ------------------------------------------------------------------------------
+
+  const browser = mapBrowser({ ...tools, say: () => {} }, shapes);
+  const chain = layers.map(({ name, output_shape: shape }) => {
+    const size = shape.length === 3 ? shape.join("×") : String(shape[0]);
+    const label = html("span", { class: "ex-note" }, size);
+    const one = html("button", { type: "button", "data-layer": name, onclick: () => change({ layer: name }) }, name, label);
+    return { name, one };
+  });
+  const heading = html("p", {});
+  const filter = html("canvas", { class: "ex-filter", width: 0, height: 0, role: "img" });
+  const silence = html("input", { type: "checkbox", onchange: () => toggle(read().layer, read().channel) });
+  const silenceLabel = html("label", { class: "ex-choice" }, silence, html("span"));
+  const silencedList = html("ul", { class: "ex-bar ex-silenced", "aria-label": "Silent filters" });
+
+  function toggle(layer, channel) {
+    const silenced = silencedFilters(read().silenced, shapes);
+    const filters = silenced[layer] ?? [];
+    silenced[layer] = filters.includes(channel)
+      ? filters.filter((other) => other !== channel)
+      : [...filters, channel];
+    change({ silenced: asText(silenced) });
+  }
+
+  /** The filter itself, where it looks at the three colours of the picture: grey is a weight of 0. */
+  function drawFilter({ layer, channel }) {
+    const { kind, kernel: size, input_shape: shape, groups } = byName[layer];
+    const kernel = tensors?.[`${layer}/kernel`];
+    filter.hidden = kind !== "convolution" || shape[2] / groups !== 3 || !kernel;
+    if (filter.hidden) return;
+    const filters = kernel.shape.at(-1);
+    const image = new ImageData(size, size);
+    for (let at = 0; at < size * size; at += 1) {
+      for (let colour = 0; colour < 3; colour += 1) {
+        image.data[at * 4 + colour] = 127.5 + kernel.values[(at * 3 + colour) * filters + channel];
+      }
+      image.data[at * 4 + 3] = 255;
+    }
+    [filter.width, filter.height] = [size, size];
+    filter.getContext("2d").putImageData(image, 0, 0);
+    filter.setAttribute("aria-label", `Filter ${channel} of ${layer}, ${size} × ${size} pixels`);
+  }
+
+  function writeLayer(state) {
+    const { layer, channel, silenced } = state;
+    const { kind, filters } = byName[layer];
+    const towers = byName[layer].groups > 1 || network.layers.some(({ groups }) => groups > 1);
+    const tower =
+      towers && kind === "convolution" ? `, ${channel < filters / 2 ? "first" : "second"} tower` : "";
+    const what = kind === "dense" ? "unit" : "map";
+    for (const input of channelRow.querySelectorAll("input")) input.max = shapes[layer].at(-1) - 1;
+    heading.textContent = `${layer}: ${what} ${channel} of ${commas(shapes[layer].at(-1))}${tower}`;
+    const list = silencedFilters(silenced, shapes);
+    silence.disabled = layer === last || !["convolution", "dense"].includes(kind);
+    silence.checked = list[layer]?.includes(channel) ?? false;
+    silenceLabel.lastChild.textContent = kind === "dense" ? "silence this unit" : "silence this filter";
+    const buttons = Object.entries(list).flatMap(([name, channels]) =>
+      channels.map((one) =>
+        html(
+          "li",
+          {},
+          button(`${name} ${one} ×`, () => toggle(name, one), { "aria-label": `${name} ${one} ×, let it speak again` }),
+        ),
+      ),
+    );
+    silencedList.replaceChildren(...buttons);
+    silencedList.hidden = buttons.length === 0;
+    chain.forEach(({ name, one }) => one.setAttribute("aria-pressed", String(name === layer)));
+  }
+
+  let width = 0;
+  /** Everything that follows from a pass; settings alone are drawn by `draw`. */
+  function show() {
+    if (answers) writeAnswers();
+    drawMapsOf(read());
+  }
+
+  function drawMapsOf(state) {
+    const { layer } = state;
+    if (values?.length !== shapes[layer].reduce((product, size) => product * size)) return; // not yet
+    let most = 0;
+    for (const value of values) if (value > most) most = value;
+    browser.draw(state, values, most, width);
+    const whole = { size: side, jump: 0, start: 0 };
+    const box = seen(fields[layer]?.jump ? fields[layer] : whole, state.row, state.column, side);
+    patch.setAttribute("d", `M${box.left} ${box.top}H${box.right}V${box.bottom}H${box.left}z`);
+    browser.write(state, values, box);
+  }
+
+  // ---- All together ---------------------------------------------------------------------------------
+
+  let taken = null; // which of our pictures was asked for
+  let chosenBackend = null;
+
+  function draw(state, wide) {
+    width = wide;
+    if (taken !== state.picture) {
+      taken = state.picture;
+      if (Object.hasOwn(pictures, taken)) void takeOurs(taken);
+      else if (!pixels) choosePicture(Object.keys(pictures)[0]); // an address brings no picture
+    }
+    if (chosenBackend !== state.backend) {
+      chosenBackend = state.backend;
+      void choose(state.backend);
+    }
+    ours.forEach((one, index) =>
+      one.setAttribute("aria-pressed", String(Object.keys(pictures)[index] === state.picture)),
+    );
+    grey.style.display = state.cover ? "" : "none";
+    for (const [name, value] of Object.entries({ x: state.left, y: state.top, width: state.size, height: state.size })) {
+      grey.setAttribute(name, value);
+    }
+    sizeRow.hidden = !state.cover;
+    overlay.setAttribute(
+      "aria-label",
+      state.cover
+        ? "The picture. Arrow keys move the grey square."
+        : "The picture. Arrow keys choose another unit of the layer.",
+    );
+    writeLayer(state);
+    drawFilter(state);
+    drawMapsOf(state);
+    void work();
+  }
+
+  const sizeRow = number("size", "Its side");
+  const channelRow = number("channel", "Map");
+  const hasTowers = network.layers.some(({ groups }) => groups > 1);
+  const hasNorms = network.layers.some(({ kind }) => kind.includes("normalization"));
+  const panel = [
+    html(
+      "div",
+      { class: "ex-bar" },
+      html("div", { class: "ex-bar ex-thumbs", role: "group", "aria-label": "Our pictures" }, ...ours),
+      button("Open a picture…", () => opener.click()),
+      opener,
+      camera,
+      reset(() => stopCamera()),
+    ),
+    status,
+    refusal,
+    html(
+      "div",
+      { class: "ex-stage" },
+      html("div", { class: "ex-picture" }, layered(ground, overlay)),
+      html(
+        "div",
+        { class: "ex-words" },
+        guesses.list,
+        comparison,
+        html(
+          "div",
+          { class: "ex-words", role: "group", "aria-label": "What you can change" },
+          tick("cover", "cover a part of the picture"),
+          sizeRow,
+          hasNorms ? tick("normalize", "local response normalization") : null,
+          hasTowers
+            ? html(
+                "div",
+                { class: "ex-bar ex-row" },
+                ...select("tower", "Towers", [
+                  ["both", "both speak"],
+                  ["first", "the first is silent"],
+                  ["second", "the second is silent"],
+                ]),
+              )
+            : null,
+          silencedList,
+        ),
+      ),
+    ),
+    html("ol", { class: "ex-chain", "aria-label": "Layers" }, ...chain.map(({ one }) => html("li", {}, one))),
+    browser.sheet,
+    html(
+      "div",
+      { class: "ex-beside" },
+      browser.one,
+      html("div", { class: "ex-words" }, heading, channelRow, silenceLabel, filter, browser.words),
+    ),
+    html("div", { class: "ex-bar" }, ...select("backend", "Computed by", Object.entries(BACKENDS)), timing),
+  ];
+
+  // ---- Dropping and pasting -------------------------------------------------------------------------
+
+  const offered = ({ files }) => [...files].find(({ type }) => type.startsWith("image/")) ?? files[0];
+  function whenThere(element) {
+    element.addEventListener("dragover", (event) => {
+      event.preventDefault();
+      element.classList.add("ex-dropping");
+    });
+    element.addEventListener("dragleave", () => element.classList.remove("ex-dropping"));
+    element.addEventListener("drop", (event) => {
+      event.preventDefault();
+      element.classList.remove("ex-dropping");
+      const file = offered(event.dataTransfer);
+      if (file) void takeFile(file);
+      else refusal.textContent = "That was no file. Save the picture first, then drop it here.";
+    });
+  }
+  const paste = (event) => {
+    const file = offered(event.clipboardData);
+    if (file) void takeFile(file);
+  };
+  document.addEventListener("paste", paste);
+  queueMicrotask(() => whenThere(status.closest(".explorer-panel")));
+
+  return {
+    parts: panel,
+    draw,
+    close() {
+      stopCamera();
+      document.removeEventListener("paste", paste);
+    },
+  };
+}
+
+const BACKENDS = { automatic: "what is fastest here", wasm: "WebAssembly", webgl: "WebGL" };
+
+function render(context) {
+  const { model } = context;
+  const network = model.get("network");
+  const pictures = model.get("pictures");
+  const known = new Map(network.layers.map((layer) => [layer.name, layer.output_shape]));
+  const [side] = network.input_shape;
+  return mount(context, {
+    name: "live",
+    title: "AlexNet live",
+    settings: SETTINGS,
+    settle(state) {
+      if (!known.has(state.layer)) state.layer = network.layers[0].name;
+      const shape = known.get(state.layer);
+      const [rows, columns] = shape.length === 3 ? shape : [1, 1];
+      const whole = (value) => Math.round(Number(value)) || 0;
+      state.channel = clamp(state.channel, 0, shape.at(-1) - 1);
+      state.row = clamp(whole(state.row), 0, rows - 1);
+      state.column = clamp(whole(state.column), 0, columns - 1);
+      state.top = clamp(state.top, 0, side - state.size);
+      state.left = clamp(state.left, 0, side - state.size);
+      if (!Object.hasOwn(TOWERS, state.tower)) state.tower = "both";
+      if (!Object.hasOwn(BACKENDS, state.backend)) state.backend = "automatic";
+      // A picture of the reader's is in no address.
+      const foreign = !Object.hasOwn(pictures, state.picture);
+      if (foreign && !["yours", "camera"].includes(state.picture)) [state.picture] = Object.keys(pictures);
+      return state;
+    },
+    build,
+  });
+}
+
+export default { render };
