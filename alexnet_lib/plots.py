@@ -951,7 +951,7 @@ def _name_points(axes, points: Mapping[str, tuple[float, float]]) -> None:
     sides = [(8, 0), (-8, 0), (0, 10), (0, -10), (7, 9), (-7, 9), (7, -9), (-7, -9)]
     centres = axes.transData.transform(list(points.values()))
     taken = [Bbox.from_extents(x - 6, y - 6, x + 6, y + 6) for x, y in centres]
-    frame = axes.get_window_extent()
+    frame = axes.get_window_extent().padded(-4)
     for name, point in points.items():
         choices = []
         for right, up in sides:
