@@ -9,7 +9,7 @@ classes: the five flowers of TensorFlow's flower_photos and the ten of CIFAR-10,
    whitened patches (Coates and Ng 2012). On 53,000 pictures gradient descent alone leaves the noise
    of the initial values in the filters. The 48 less colourful centres go to the first tower, the 48
    more colourful ones to the second: in 2012 that division came about by itself, here it is given.
-2. Two epochs at 115×115 pixels, one at 163×163, one at 227×227; `fc6` is stretched from 2×2 to 4×4
+2. Two epochs at 115×115 pixels, one at 163×163, two at 227×227; `fc6` is stretched from 2×2 to 4×4
    to 6×6 places. An epoch shows every picture of CIFAR-10 once and every flower about ten times.
    Small pictures cost a fraction of the arithmetic.
 3. While it trains, each layer but the last is batch-normalized, its input is divided by 58, and α
@@ -188,7 +188,7 @@ def main(arguments):
     for size, short_side, settings in (
         (115, 130, {"epochs": 2, "learning_rate": 0.05, "warmup_epochs": 0.2}),
         (163, 184, {"epochs": 1, "learning_rate": 0.03, "warmup_epochs": 0.1}),
-        (227, 256, {"epochs": 1, "learning_rate": 0.02, "warmup_epochs": 0.1}),
+        (227, 256, {"epochs": 2, "learning_rate": 0.03, "warmup_epochs": 0.1}),
     ):
         train, validation = load(arguments, size, short_side)
         fresh = network(len(train.class_names), size)
