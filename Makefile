@@ -9,7 +9,7 @@ SHELL := /bin/sh
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 BOOK := _build/html
-SOURCES := _config.yml _toc.yml $(shell find book -type f -not -path '*/.ipynb_checkpoints/*' -not -path '*/__pycache__/*')
+SOURCES := _config.yml _toc.yml $(shell find book alexnet_lib/weights alexnet_lib/widgets -type f -not -path '*/.ipynb_checkpoints/*' -not -path '*/__pycache__/*')
 NOTEBOOKS := $(wildcard book/*.ipynb)
 PORT ?= 8000
 

@@ -158,7 +158,8 @@ def test_runs_to_the_end_under_nbclient(path):
 def test_repeats_its_outputs_under_nbval(path, tmp_path):
     report = tmp_path / "nbval.xml"
     command = [sys.executable, "-m", "pytest", "--nbval", "--quiet", "-p", "no:cacheprovider"]
-    command += ["--override-ini", "addopts=", f"--junitxml={report}", str(path.relative_to(ROOT))]
+    command += ["--nbval-sanitize-with", ".ci/nbval.cfg", "--override-ini", "addopts="]
+    command += [f"--junitxml={report}", str(path.relative_to(ROOT))]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
     suite = ElementTree.parse(report).getroot().find("testsuite")
