@@ -393,6 +393,7 @@ export function mount({ model, el }, { name, title, settings, settle = (state) =
 
 /** The bytes of a base64 text. */
 export function decoded(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text); // browsers since 2025
   const binary = atob(text);
   const bytes = new Uint8Array(binary.length);
   for (let index = 0; index < bytes.length; index += 1) bytes[index] = binary.charCodeAt(index);
@@ -423,17 +424,20 @@ export function drawMaps(canvas, values, shape, across, largest, brightness = Ma
   canvas.width = across * (columns + 1) - 1;
   canvas.height = Math.ceil(channels / across) * (rows + 1) - 1;
   const image = new ImageData(canvas.width, canvas.height);
+  const pixels = new Uint32Array(image.data.buffer); // opaque, and red, green and blue alike
   const scale = largest > 0 ? 1 / largest : 0;
   for (let channel = 0; channel < channels; channel += 1) {
     const top = Math.floor(channel / across) * (rows + 1);
     const left = (channel % across) * (columns + 1);
     for (let row = 0; row < rows; row += 1) {
+      let from = row * columns * channels + channel;
+      let to = (top + row) * canvas.width + left;
       for (let column = 0; column < columns; column += 1) {
-        const value = values[(row * columns + column) * channels + channel];
-        const grey = value > 0 ? 255 * brightness(value * scale) : 0;
-        const at = ((top + row) * canvas.width + left + column) * 4;
-        image.data[at] = image.data[at + 1] = image.data[at + 2] = grey; // clamped by the array
-        image.data[at + 3] = 255;
+        const share = Math.min(values[from] * scale, 1);
+        const grey = share > 0 ? Math.round(255 * brightness(share)) : 0;
+        pixels[to] = 0xff000000 | (grey * 0x010101);
+        from += channels;
+        to += 1;
       }
     }
   }
@@ -537,7 +541,10 @@ export function mapBrowser({ id, read, change, say }, shapes) {
       sheet.setAttribute("viewBox", `0 0 ${sheetCanvas.width} ${sheetCanvas.height}`);
     }
     if (drawn[0] !== values || drawn[2] !== state.channel) {
-      const map = values.filter((_, index) => index % channels === state.channel);
+      const map = Float32Array.from(
+        { length: rows * columns },
+        (_, place) => values[place * channels + state.channel],
+      );
       drawMaps(oneCanvas, map, [rows, columns, 1], 1, largest);
       one.setAttribute("viewBox", `0 0 ${columns} ${rows}`);
     }

@@ -33,8 +33,10 @@ window.alexnetLive = (() => {
   function dequantize(kernel, scale) {
     const channels = scale.length;
     const values = new Float32Array(kernel.length);
-    for (let index = 0; index < values.length; index += 1) {
-      values[index] = kernel[index] * scale[index % channels];
+    for (let start = 0; start < values.length; start += channels) {
+      for (let channel = 0; channel < channels; channel += 1) {
+        values[start + channel] = kernel[start + channel] * scale[channel];
+      }
     }
     return values;
   }
