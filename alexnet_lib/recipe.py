@@ -295,10 +295,19 @@ class Recipe:
     def new_head(cls, **changes) -> "Recipe":
         """A new last layer on features that stay as they are; `changes` are fields that differ.
 
-        One layer of probabilities is a convex problem (logistic regression): it needs no care. An
-        epoch of `transfer.feature_extraction` is several passes over features computed once.
+        One layer of probabilities is a convex problem (logistic regression), for which a high rate
+        is safe; this one is for features of length 1, as `transfer` makes them. The weights decay
+        little, because at this scale good ones are large. An epoch of
+        `transfer.feature_extraction` is several passes over features computed once.
         """
-        recipe = cls("new_head", epochs=4, batch_size=32, learning_rate=0.01, schedule="cosine")
+        recipe = cls(
+            "new_head",
+            epochs=4,
+            batch_size=32,
+            learning_rate=3.0,
+            schedule="cosine",
+            weight_decay=1e-5,
+        )
         return replace(recipe, **changes)
 
     @classmethod

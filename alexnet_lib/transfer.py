@@ -25,8 +25,17 @@ from rich.console import Console
 
 from . import architecture, augmentation, checkpoints, pictures, pretrained
 from .data import Dataset
+from .layers import LocalResponseNormalization
 from .model import AlexNet
-from .recipe import Preprocess, Recipe, load_model, preprocessing, strategy, with_preprocessing
+from .recipe import (
+    STANDARD_DEVIATION,
+    Preprocess,
+    Recipe,
+    load_model,
+    preprocessing,
+    strategy,
+    with_preprocessing,
+)
 from .training import fit
 
 STAGES = ("fc8", "fc6", "conv1")
@@ -186,7 +195,42 @@ def load_trunk(source: str | Path = "pocket", variant: str | None = None) -> ker
     network = AlexNet(input_shape=(size, size, 3), **options)
     pretrained.fit(network, file)
     names = file.class_names or range(network.output_shape[-1])
-    return with_preprocessing(network, names, variant)
+    if str(source) == "pocket":
+        network, scale = _rescaled(network, STANDARD_DEVIATION), 1 / STANDARD_DEVIATION
+    else:
+        scale = 1.0
+    return with_preprocessing(network, names, variant, scale)
+
+
+def _rescaled(network: keras.Model, factor: float) -> keras.Model:
+    """The same function, of inputs that are so many times smaller.
+
+    "pocket" was trained on inputs of about unit size and then rewritten for ±128, where the paper's
+    α does something. What came after the last normalization takes large values since and has tiny
+    weights, so that a learning rate that suits the other layers blows it up. This undoes the
+    rewriting: α grows with the square of the factor, biases before the normalizations shrink, and
+    the kernel after them grows.
+    """
+
+    def copy(layer):
+        config = layer.get_config()
+        if isinstance(layer, LocalResponseNormalization):
+            config["alpha"] *= factor**2
+        return type(layer).from_config(config)
+
+    rescaled = keras.models.clone_model(network, clone_function=copy)
+    normalizing = [isinstance(layer, LocalResponseNormalization) for layer in network.layers]
+    last = len(normalizing) - 1 - normalizing[::-1].index(True)
+    grown = False
+    for place, (old, new) in enumerate(zip(network.layers, rescaled.layers, strict=True)):
+        if old.weights:
+            kernel, bias = old.get_weights()
+            if place < last:
+                bias = bias / factor
+            elif not grown:
+                kernel, grown = kernel * factor, True
+            new.set_weights([kernel, bias])
+    return rescaled
 
 
 def new_head(
@@ -263,7 +307,10 @@ def balanced_weights(data) -> dict[int, float]:
 
 @keras.saving.register_keras_serializable("alexnet_lib")
 class Prepared(Preprocess):
-    """Stands in for `Preprocess` where features enter instead of pictures; changes nothing.
+    """Stands in for `Preprocess` where features enter instead of pictures, and scales them.
+
+    How long feature vectors are differs a hundredfold between trunks, and with it the learning rate
+    that suits them. Divided by the root of their mean square length, all take the same one.
 
     Args:
         trunk: which trunk the features are of, so that a run does not go on with another.
@@ -273,8 +320,12 @@ class Prepared(Preprocess):
         super().__init__(class_names, name=name, **kwargs)
         self.trunk = trunk
 
+    def build(self, input_shape):
+        # A variable, so that checkpoints hold it: a finished run does not compute features again.
+        self.factor = self.add_weight(shape=(), initializer="ones", trainable=False, name="factor")
+
     def call(self, features):
-        return features
+        return features * self.factor
 
     def get_config(self):
         return super().get_config() | {"trunk": self.trunk}
@@ -432,10 +483,11 @@ class _Job:
             )
             for features in filter(None, (train, validation)):
                 features.arrays  # noqa: B018
+            _scale(head, train.arrays[0])
         self.fit(name, head, train, validation, recipe)
-        for layer in head.layers:
-            if layer.weights:
-                model.get_layer(layer.name).set_weights(layer.get_weights())
+        # The whole model has no place for the factor but the weights.
+        kernel, bias = head.layers[-1].get_weights()
+        model.layers[-1].set_weights([kernel * head.layers[1].factor.numpy(), bias])
 
     def finish(self, model: keras.Model) -> Transfer:
         """Writes the file, in float32 and with every layer free to learn, for any machine."""
@@ -511,6 +563,16 @@ def _head_alone(model: keras.Model, place: int) -> keras.Model:
     for layer in model.layers[place:]:
         head.get_layer(layer.name).set_weights(layer.get_weights())
     return head
+
+
+def _scale(head: keras.Model, features: np.ndarray) -> None:
+    """Scales what enters a head, and its weights the other way: the function stays the same."""
+    length = float(np.sqrt(np.square(features).sum() / len(features)))
+    if not length:
+        raise ValueError("The trunk gives 0 for every picture: it is dead, or was never trained.")
+    kernel, bias = head.layers[-1].get_weights()
+    head.layers[1].factor.assign(1 / length)
+    head.layers[-1].set_weights([kernel * length, bias])
 
 
 def _check_stages(stages: Sequence[str], model: keras.Model) -> None:
