@@ -599,7 +599,7 @@ def _folder(folder: Path, split: str, limit: int | None, strict: bool, renamed: 
         if path.suffix.lower() in _PICTURE_SUFFIXES and _is_data(path)
     ]
     headers = _scan(root, paths)
-    found, broken = [], loose
+    found, broken = [], list(loose)
     for path, label, header in zip(paths, labels, headers, strict=True):
         if isinstance(header, str):
             broken.append((str(path), header))
