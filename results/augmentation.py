@@ -7,8 +7,8 @@ lighting takes over one point off the top-1 error. Experiment: the paper's netwo
 128 units, pictures of 67×67) on `photos`, which needs no download, 20 training pictures a class,
 tested on 250 pictures of parts of the photographs that training never saw. Three conditions, five
 seeds each (initial values, order, augmentation; the pictures are the same), the last epoch's
-weights, one crop and ten. Writes augmentation.json, and prints mean and range. Takes two quiet
-cores about five minutes.
+weights, one crop and ten. Writes augmentation.json, and prints mean and range: minutes on two quiet
+cores.
 """
 
 import argparse
