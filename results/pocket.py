@@ -9,9 +9,9 @@ classes: the five flowers of TensorFlow's flower_photos and the ten of CIFAR-10,
    whitened patches (Coates and Ng 2012). On 53,000 pictures gradient descent alone leaves the noise
    of the initial values in the filters. The 48 less colourful centres go to the first tower, the 48
    more colourful ones to the second: in 2012 that division came about by itself, here it is given.
-2. Two epochs at 115×115 pixels, one at 163×163, two at 227×227; `fc6` is stretched from 2×2 to 4×4
-   to 6×6 places. An epoch shows every picture of CIFAR-10 once and every flower about ten times.
-   Small pictures cost a fraction of the arithmetic.
+2. Two epochs at 115×115 pixels, one at 163×163, half of one at 227×227; `fc6` is stretched from
+   2×2 to 4×4 to 6×6 places. An epoch shows every picture of CIFAR-10 once and every flower about
+   ten times. Small pictures cost a fraction of the arithmetic.
 3. While it trains, each layer but the last is batch-normalized, its input is divided by 58, and α
    is multiplied by 58². Afterwards the normalization is folded into kernels and biases, and the
    scale is rewritten to the paper's α = 1e-4 on inputs of ±128: the same function, in the paper's
@@ -45,12 +45,15 @@ FLOWERS_A_BATCH, CIFAR_A_BATCH = 24, 40
 
 
 class Mixture:
-    """Batches of both data sets, the flowers' classes first. An epoch is one of CIFAR-10."""
+    """Batches of both data sets, the flowers' classes first.
 
-    def __init__(self, flowers, cifar):
+    An epoch shows a share of CIFAR-10's pictures, drawn anew each time, and flowers in proportion.
+    """
+
+    def __init__(self, flowers, cifar, share):
         self.flowers, self.cifar = flowers, cifar
         self.class_names = [*flowers.class_names, *cifar.class_names]
-        self.steps = cifar.size // CIFAR_A_BATCH
+        self.steps = int(cifar.size * share) // CIFAR_A_BATCH
         self.size = self.steps * (FLOWERS_A_BATCH + CIFAR_A_BATCH)
         self.seed = flowers.seed
         self.passes = -(-self.steps * FLOWERS_A_BATCH // flowers.size)
@@ -69,7 +72,7 @@ class Mixture:
         return tf.concat([flowers[0], cifar[0]], 0), labels
 
 
-def load(arguments, size, short_side):
+def load(arguments, size, short_side, share):
     """Training mixture and validation batches at an input size."""
     shared = {"image_size": size, "short_side": short_side}
     train = Mixture(
@@ -82,6 +85,7 @@ def load(arguments, size, short_side):
             **shared,
         ),
         data.load(arguments.cifar10, "train", batch_size=CIFAR_A_BATCH, **shared),
+        share,
     )
     flowers = data.load(arguments.flowers, "val", batch_size=64, **shared)
     cifar = data.load(arguments.cifar10, "val", batch_size=64, limit_per_class=100, **shared)
@@ -185,12 +189,12 @@ def main(arguments):
     keras.utils.set_random_seed(2012)
     keras.config.set_dtype_policy(choose_precision())
     trained = None
-    for size, short_side, settings in (
-        (115, 130, {"epochs": 2, "learning_rate": 0.05, "warmup_epochs": 0.2}),
-        (163, 184, {"epochs": 1, "learning_rate": 0.03, "warmup_epochs": 0.1}),
-        (227, 256, {"epochs": 2, "learning_rate": 0.03, "warmup_epochs": 0.1}),
+    for size, short_side, share, settings in (
+        (115, 130, 1.0, {"epochs": 2, "learning_rate": 0.05, "warmup_epochs": 0.2}),
+        (163, 184, 1.0, {"epochs": 1, "learning_rate": 0.03, "warmup_epochs": 0.1}),
+        (227, 256, 0.5, {"epochs": 1, "learning_rate": 0.03, "warmup_epochs": 0.1}),
     ):
-        train, validation = load(arguments, size, short_side)
+        train, validation = load(arguments, size, short_side, share)
         fresh = network(len(train.class_names), size)
         if trained is None:
             kernel = patch_filters(train.flowers)
