@@ -25,6 +25,7 @@ from traitlets import TraitError
 from alexnet_lib import LocalResponseNormalization, architecture
 from alexnet_lib.widgets import (
     Activations,
+    NetworkMap,
     Pooling,
     ResponseNormalization,
     activations,
@@ -38,6 +39,7 @@ from alexnet_lib.widgets.pooling import max_pool
 from alexnet_lib.widgets.response_normalization import normalize
 
 __all__ = ["chromium"]  # a fixture that is used here
+expect.set_options(timeout=20_000)  # other work on the machine can keep a page waiting
 
 RANDOM = np.random.default_rng(2012)
 
@@ -60,6 +62,11 @@ SAMPLES = {
         ".ex-channels",
     ),
     "pooling": (lambda: Pooling(photograph(), right=1), ".ex-result", "[id$=-pixels]"),
+    "network-map": (
+        lambda: NetworkMap(photograph(), layer="conv2"),
+        "[id$=-where]",
+        ".ex-photo",
+    ),
     "activations": (Activations, ".ex-table", ".ex-functions"),
 }
 EVERY = pytest.mark.parametrize("name", SAMPLES)
@@ -121,6 +128,32 @@ def test_receptive_fields_agree_with_walking_back_to_the_picture(variant):
             field = fields[record.name]
             assert field.start + unit * field.jump == first, record.name
             assert field.size == last - first + 1, record.name
+
+
+@pytest.mark.parametrize("variant", architecture.VARIANTS)
+def test_map_tells_which_tower_feeds_which(variant):
+    network = NetworkMap(variant=variant).networks[variant]
+    records = architecture.trace(network["input_size"], variant)
+    described = {layer.name: layer for layer in architecture.describe(variant)}
+    for record, on_map in zip(records, network["layers"], strict=True):
+        entering, leaving = record.input_shape[-1], record.output_shape[-1]
+        if record.kind in ("convolution", "dense"):
+            weights = record.parameters // leaving - 1
+            taken_in = weights / (record.kernel or 1) ** 2 / entering
+            assert on_map["links"] == {1: "all", 0.5: "own"}[taken_in], record.name
+        elif record.kind == "normalization":
+            norm = described[record.name]
+            layer = LocalResponseNormalization(
+                norm.n // 2, norm.k, norm.alpha, norm.beta, norm.groups
+            )
+            one, other = np.ones((2, 1, 1, 1, entering))
+            other[..., entering // 2] = 1e4  # the first channel of the second tower
+            first_tower = np.asarray(layer(one) == layer(other))[..., : entering // 2]
+            crosses = not first_tower.all() and network["towers"] == 2
+            expected = "seam" if crosses else "own" if network["towers"] == 2 else "all"
+            assert on_map["links"] == expected, record.name
+        assert on_map["shape"] == list(record.output_shape)
+        assert (on_map["parameters"], on_map["macs"]) == (record.parameters, record.macs)
 
 
 # ---- The formulas of the two halves ------------------------------------------------------------
@@ -219,6 +252,35 @@ def test_gradient_through_depth_is_the_derivative(monkeypatch):
     slopes = np.array([(output(inputs + d) - output(inputs - d)) / 2e-6 for d in steps])
     expected = np.sqrt((slopes**2).mean() / (ends**2).mean())
     assert gradient_through_depth("tanh", 3, 1.2, 4)[0] == pytest.approx(expected, rel=1e-6)
+
+
+def test_where_units_look_agrees_with_python(chromium):
+    """`seen` against a walk back to the picture; `unitAt` against the middles of all units."""
+    records = architecture.trace(227)
+    fields = {name: field._asdict() for name, field in receptive_fields("paper").items()}
+    inputs, units = [], []
+    for record in records[:10]:
+        for unit in (0, 1, record.output_shape[0] // 2, record.output_shape[0] - 1):
+            inputs.append([fields[record.name], unit, 1, 227])
+            units.append((record, unit))
+    for (record, unit), found in zip(
+        units, both(chromium, "network_map", "seen", inputs), strict=True
+    ):
+        reached = {unit}
+        for layer in reversed(records[: records.index(record) + 1]):
+            if layer.kernel:
+                starts = [place * layer.stride - layer.padding for place in reached]
+                reached = {start + k for start in starts for k in range(layer.kernel)}
+                reached &= set(range(layer.input_shape[0]))
+        rows = (found["top"], found["bottom"])
+        assert rows == (min(reached), max(reached) + 1), (record.name, unit)
+    field = receptive_fields("paper")["conv3"]
+    inputs = [[field._asdict(), float(pixel), 13] for pixel in range(-5, 240, 7)]
+    for (_, pixel, _), found in zip(
+        inputs, both(chromium, "network_map", "unitAt", inputs), strict=True
+    ):
+        distance = [abs(field.start + u * field.jump + field.size / 2 - pixel) for u in range(13)]
+        assert distance[found] == min(distance)
 
 
 # ---- The page ----------------------------------------------------------------------------------
@@ -322,10 +384,12 @@ def test_address_carries_the_settings_and_reset_takes_them_back(opened, address,
     it = opened(name, width=390)
     page, panel = it.page, it.panel.element_handle()
     before = panel.evaluate(SHOWN)
-    slider = it.panel.locator("input[type=range]").first
-    first = slider.input_value()
-    slider.focus()
-    page.keyboard.press("End" if float(first) < float(slider.get_attribute("max")) else "Home")
+    control = it.panel.locator("input[type=range], [data-layer=fc6]").first
+    if control.get_attribute("type") == "range":
+        most = control.input_value() == control.get_attribute("max")
+        control.press("Home" if most else "End")
+    else:
+        control.click()
     page.wait_for_function(SHOWS, arg=[panel, before, False])
     page.wait_for_url(f"**#{name}?*")
     after, there = panel.evaluate(SHOWN), page.url
@@ -333,7 +397,6 @@ def test_address_carries_the_settings_and_reset_takes_them_back(opened, address,
     it.press("Reset")
     page.wait_for_function(SHOWS, arg=[panel, before, True])
     page.wait_for_url(address + f"#{name}")
-    expect(slider).to_have_value(first)
 
     page.evaluate("() => window.scrollTo(0, 0)")
     page.evaluate("(there) => { location.href = there; }", there)
@@ -457,9 +520,9 @@ NOTEBOOK = """async ([source, state]) => {
         save_changes: () => { window.saved = (window.saved ?? 0) + 1; },
     };
     const close = front.render({ model, el: document.body });
-    const slider = document.querySelector("input[type=range]");
-    slider.value = slider.max;
-    slider.dispatchEvent(new Event("input"));
+    const control = document.querySelector("input[type=range], [data-layer=fc6]");
+    if (control.max) control.value = control.max;
+    control.dispatchEvent(new Event(control.max ? "input" : "click"));
     await new Promise(requestAnimationFrame);
     const panels = document.querySelectorAll(".explorer > .explorer-panel").length;
     close();
@@ -671,3 +734,42 @@ def test_pooling_takes_a_grey_picture_as_it_is():
     with pytest.raises(ValueError, match=r"\(5, 5\) from 0\.0 to 0\.0"):
         Pooling(np.zeros((5, 5)))
     assert "2/2 plain: mean change 0.0" in Pooling(grey).still()
+
+
+def test_network_map_says_what_a_layer_is_and_sees(opened):
+    it = opened("network-map", width=390)
+    records = {record.name: record for record in architecture.trace()}
+    total = sum(record.parameters for record in records.values())
+    for name in ("conv1", "norm1", "conv3", "pool5", "fc6"):
+        record = records[name]
+        it.panel.locator(f"[data-layer={name}]").click()
+        expect(it.panel.locator(f"[data-layer={name}]")).to_have_attribute("aria-pressed", "true")
+        table = it.panel.locator("table")
+        expect(table).to_contain_text(" × ".join(f"{side:,}" for side in record.output_shape))
+        share = f"{100 * record.parameters / total:.1f}"
+        expect(table).to_contain_text(
+            f"{record.parameters:,} ({share} %)" if record.parameters else "parameters0"
+        )
+        expect(table).to_contain_text(f"{record.macs:,}")
+        side = record.receptive_field
+        if len(record.output_shape) == 3:
+            expect(it.answer).to_contain_text(f"sees {side} × {side} pixels")
+    expect(it.answer).to_have_text("A unit of fc6 sees all 227 × 227 pixels.")
+    expect(it.panel).to_contain_text("All layers: 60,965,224 parameters, 724,406,816 ")
+
+    it.panel.locator("[data-layer=conv2]").click()
+    it.panel.get_by_role("application").focus()
+    it.page.keyboard.press("Home")
+    expect(it.answer).to_contain_text(
+        "Row 0, column 0 of 27 × 27: sees 51 × 51 pixels, of which the picture has rows 0 to 34"
+    )
+    photo = it.panel.locator(".ex-photo")
+    box = photo.bounding_box()
+    photo.click(position={"x": box["width"] - 2, "y": box["height"] / 2})
+    expect(it.answer).to_contain_text("Row 13, column 26 of 27 × 27")
+
+    it.panel.get_by_label("Network").select_option("one_tower")
+    expect(it.panel).to_contain_text("This network has one tower.")
+    expect(it.panel).to_contain_text("All layers: 62,378,344 parameters")
+    with pytest.raises(ValueError, match="'owt' has no layer 'norm1'"):
+        NetworkMap(variant="owt", layer="norm1")

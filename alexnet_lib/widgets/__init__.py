@@ -4,9 +4,20 @@ Each is one front-end module (`NAME.js`, in the anywidget format) beside one Pyt
 (`NAME.py`), and computes in the browser whatever can be computed there.
 """
 
+from .activations import Activations
 from .feature_maps import FeatureMaps
+from .network_map import NetworkMap
 from .occlusion import Occlusion
+from .pooling import Pooling
 from .response_normalization import ResponseNormalization
 from .shape_calculator import ShapeCalculator
 
-__all__ = ["FeatureMaps", "Occlusion", "ResponseNormalization", "ShapeCalculator"]
+__all__ = [
+    "Activations",
+    "FeatureMaps",
+    "NetworkMap",
+    "Occlusion",
+    "Pooling",
+    "ResponseNormalization",
+    "ShapeCalculator",
+]

@@ -73,6 +73,8 @@ class ResponseNormalization(Explorer, module="response_normalization"):
     ResponseNormalization(n=5, k=2, alpha=0.0001, beta=0.75, groups=1, channel=1)
     """
 
+    _measured = ("activities",)
+
     n = traitlets.Int(min=1, max=15).tag(sync=True, step=2)
     k = traitlets.Float(min=0.1, max=10).tag(sync=True, step=0.1)
     alpha = traitlets.Float(min=1e-6, max=1).tag(sync=True)
