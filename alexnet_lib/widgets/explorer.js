@@ -539,6 +539,8 @@ export function mapBrowser({ id, read, change, say }, shapes) {
     if (drawn[0] !== values || drawn[1] !== across) {
       drawMaps(sheetCanvas, values, [rows, columns, channels], across, largest);
       sheet.setAttribute("viewBox", `0 0 ${sheetCanvas.width} ${sheetCanvas.height}`);
+      // Enlarged, units stay squares; reduced, they are averaged.
+      sheetCanvas.style.imageRendering = sheetCanvas.width > width ? "auto" : "";
     }
     if (drawn[0] !== values || drawn[2] !== state.channel) {
       const map = Float32Array.from(

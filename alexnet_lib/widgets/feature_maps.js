@@ -187,8 +187,8 @@ function build(tools) {
     html(
       "div",
       { class: "ex-bar ex-tight" },
-      ...select("picture", "Picture", named(Object.keys(photographs))),
-      ...select("layer", "Layer", named(Object.keys(shapes))),
+      html("div", { class: "ex-bar" }, ...select("picture", "Picture", named(Object.keys(photographs)))),
+      html("div", { class: "ex-bar" }, ...select("layer", "Layer", named(Object.keys(shapes)))),
       reset(),
     ),
     trouble,

@@ -165,8 +165,8 @@ function build(tools) {
     html(
       "div",
       { class: "ex-bar ex-tight" },
-      ...select("picture", "Picture", named(Object.keys(photographs))),
-      ...select("watched", "Map of", named(names)),
+      html("div", { class: "ex-bar" }, ...select("picture", "Picture", named(Object.keys(photographs)))),
+      html("div", { class: "ex-bar" }, ...select("watched", "Map of", named(names))),
       reset(),
     ),
     html(
