@@ -272,7 +272,8 @@ export function mount({ model, el }, { name, title, settings, settle = (state) =
       ...on,
       oninput() {
         const at = Number(slider.value);
-        change({ [key]: log ? clamp(Number((10 ** at).toPrecision(2)), min, max) : at });
+        const wanted = log ? Number((10 ** at).toPrecision(2)) : at;
+        change({ [key]: clamp(whole ? Math.round(wanted) : wanted, min, max) });
       },
     });
     updates.push((state) => {
