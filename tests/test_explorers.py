@@ -4,7 +4,9 @@ What all have to do (keyboard, touch, address, reset, speed, a picture without J
 test for all of them on one page of a book; what each shows is a test of its own.
 """
 
+import base64
 import contextlib
+import io
 import json
 import queue
 import re
@@ -13,30 +15,37 @@ import keras
 import numpy as np
 import pytest
 import skimage.data
+import tensorflow as tf
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from jupyter_client.manager import start_new_kernel
+from PIL import Image
 from playwright.sync_api import expect
 from scipy import stats
 from test_pages import AXE_OPTIONS, Tab
 from test_widgets import VIEW, build, chromium, in_browser, outputs, saved_state, served
 from traitlets import TraitError
 
-from alexnet_lib import LocalResponseNormalization, architecture
+from alexnet_lib import LocalResponseNormalization, architecture, augmentation
 from alexnet_lib.widgets import (
     Activations,
+    Augmentation,
+    Dropout,
     NetworkMap,
     Pooling,
     ResponseNormalization,
+    TrainingRuns,
     activations,
     chance,
     explorer,
     photographs,
 )
 from alexnet_lib.widgets.activations import DERIVATIVES, FUNCTIONS, gradient_through_depth
+from alexnet_lib.widgets.dropout import masks, sums
 from alexnet_lib.widgets.fields import receptive_fields
 from alexnet_lib.widgets.pooling import max_pool
 from alexnet_lib.widgets.response_normalization import normalize
+from alexnet_lib.widgets.training_runs import common_target, first_reaching
 
 __all__ = ["chromium"]  # a fixture that is used here
 expect.set_options(timeout=20_000)  # other work on the machine can keep a page waiting
@@ -54,6 +63,22 @@ def some_maps():
     return np.maximum(np.random.default_rng(7).normal(0, 80, (55, 55, 96)), 0)
 
 
+def some_runs():
+    """Three curves of different lengths with a gap, as `history.csv` holds them."""
+
+    def rows(rate, length):
+        for epoch in range(1, length + 1):
+            progress = 1 - np.exp(-rate * epoch) + 0.02 * np.sin(3 * epoch)
+            row = {"epoch": epoch, "loss": 2.3 - 2 * progress, "val_accuracy": 0.8 * progress}
+            yield row | {"seconds": 10 * rate + epoch % 3, "stopped": "no number"}
+
+    runs = {name: list(rows(*curve)) for name, curve in CURVES.items()}
+    runs["tanh"][3]["val_accuracy"] = None
+    return runs
+
+
+CURVES = {"ReLU": (0.3, 20), "tanh": (0.1, 24), "sigmoid, slow": (0.03, 20)}
+
 # For each explorer: how a reader of the book gets it; what shows its answer; what can be dragged.
 SAMPLES = {
     "response-normalization": (
@@ -67,6 +92,9 @@ SAMPLES = {
         "[id$=-where]",
         ".ex-photo",
     ),
+    "augmentation": (lambda: Augmentation(photograph()), "[id$=-where]", ".ex-photo"),
+    "training-runs": (lambda: TrainingRuns(some_runs()), ".ex-table", ".ex-curves"),
+    "dropout": (Dropout, "[id$=-about]", ".ex-units"),
     "activations": (Activations, ".ex-table", ".ex-functions"),
 }
 EVERY = pytest.mark.parametrize("name", SAMPLES)
@@ -281,6 +309,87 @@ def test_where_units_look_agrees_with_python(chromium):
     ):
         distance = [abs(field.start + u * field.jump + field.size / 2 - pixel) for u in range(13)]
         assert distance[found] == min(distance)
+
+
+def test_lighting_agrees_with_python(chromium):
+    noise = RANDOM.integers(0, 256, (40, 30, 3))
+    lighting = augmentation.PCALighting.fit([noise, photograph()])
+    fitted = {
+        "eigenvalues": lighting.eigenvalues.tolist(),
+        "eigenvectors": lighting.eigenvectors.tolist(),
+    }
+    shifts = [np.asarray(lighting.shift((2012, seed)), "float64") for seed in range(20)]
+    # The α that Python drew, from its shift: p₁, p₂, p₃ are orthonormal.
+    alphas = [lighting.eigenvectors.T @ s / (255 * lighting.eigenvalues) for s in shifts]
+    inputs = [[fitted, alpha.tolist()] for alpha in alphas]
+    found = both(chromium, "augmentation", "lightingShift", inputs)
+    np.testing.assert_allclose(found, shifts, rtol=1e-5, atol=1e-7)
+    drawn = lighting.sigma * np.array(
+        tf.random.stateless_normal([3], tf.random.fold_in([2012, 5], 1), alg="philox")
+    )
+    np.testing.assert_allclose(alphas[5], drawn, rtol=1e-4)
+
+    opaque = np.concatenate([noise, np.full((40, 30, 1), 255)], -1)
+    strong = [90.4, -120.3, 0.2]
+    bytes_ = in_browser(
+        chromium,
+        "litList",
+        [[opaque.ravel().tolist(), strong]],
+        explorer.front_end("augmentation") + "export const litList = (...a) => [...lit(...a)];",
+    )[0]
+    expected = np.clip(np.rint(noise + strong), 0, 255)
+    np.testing.assert_array_equal(np.reshape(bytes_, (40, 30, 4))[..., :3], expected)
+
+
+@pytest.mark.parametrize("size", [224, 227])
+def test_ten_crops_agree_with_python(chromium, size):
+    picture = RANDOM.integers(0, 256, (256, 256, 3), "uint8")
+    found = both(chromium, "augmentation", "tenCrops", [[256, size]])[0]
+    expected = np.asarray(augmentation.ten_crop(picture, size))
+    for crop, pixels in zip(found, expected, strict=True):
+        ours = picture[crop["row"] : crop["row"] + size, crop["column"] : crop["column"] + size]
+        np.testing.assert_array_equal(ours[:, ::-1] if crop["mirror"] else ours, pixels)
+    different = {
+        (row, column, mirror)
+        for row in range(257 - size)
+        for column in range(257 - size)
+        for mirror in (False, True)
+    }
+    assert both(chromium, "augmentation", "crops", [[256, size]]) == [len(different)]
+
+
+def test_dropout_agrees_with_python(chromium):
+    activities, weights = RANDOM.normal(size=(2, 31))
+    inputs = [
+        [activities.tolist(), weights.tolist(), rate, seed, draws, inverted]
+        for rate, seed, draws in [(0.5, 0, 300), (0.0, 3, 5), (0.9, 9999, 50)]
+        for inverted in (False, True)
+    ]
+    for arguments, found in zip(inputs, both(chromium, "dropout", "sums", inputs), strict=True):
+        np.testing.assert_allclose(found, sums(*arguments), rtol=1e-9, atol=1e-12)
+    expected = [0.5, 1.0, 0.1]
+    for (_, _, rate, seed, _, _), share in zip(inputs[::2], expected, strict=True):
+        assert masks(rate, seed, 2000, 31).mean() == pytest.approx(share, abs=0.01)
+    # Keras silences or multiplies by the same factor.
+    layer = keras.layers.Dropout(0.75, seed=1)
+    after = np.asarray(layer(np.ones((1, 1000), "float32"), training=True))
+    assert set(after.ravel()) == {0.0, 4.0}
+    assert set(sums([1.0], [1.0], 0.75, 0, 100, True)) == {0.0, 4.0}
+
+
+def test_targets_agree_with_python(chromium):
+    curves = [RANDOM.normal(size=n).tolist() for n in (1, 8, 30)]
+    curves[1][2] = None
+    inputs = [[c, target, up] for c in curves for target in (-9, 0.3, 9) for up in (True, False)]
+    found = both(chromium, "training_runs", "firstReaching", inputs)
+    assert found == [first_reaching(*arguments) for arguments in inputs]
+    assert None in found
+    assert 0 in found
+    both_ways = [[curves, True], [curves, False]]
+    found = both(chromium, "training_runs", "commonTarget", both_ways)
+    assert found == [common_target(*arguments) for arguments in both_ways]
+    best = [max(v for v in curve if v is not None) for curve in curves]
+    assert found[0] == min(best)
 
 
 # ---- The page ----------------------------------------------------------------------------------
@@ -773,3 +882,129 @@ def test_network_map_says_what_a_layer_is_and_sees(opened):
     expect(it.panel).to_contain_text("All layers: 62,378,344 parameters")
     with pytest.raises(ValueError, match="'owt' has no layer 'norm1'"):
         NetworkMap(variant="owt", layer="norm1")
+
+
+def test_augmentation_shows_the_crop_and_counts(opened):
+    it = opened("augmentation")
+    expect(it.answer).to_have_text("Rows 14 to 240, columns 14 to 240 of 256 × 256.")
+    for line in ("crops of 2242 · 33 · 33 = 2,178", "crops of 2272 · 30 · 30 = 1,800"):
+        expect(it.panel.locator("table")).to_contain_text(line)
+    expect(it.panel.locator("table")).to_contain_text("prints it2 · 32 · 32 = 2,048")
+
+    it.panel.get_by_role("application").focus()
+    it.page.keyboard.press("End")
+    it.panel.get_by_label("mirror", exact=True).check()
+    expect(it.answer).to_have_text("Rows 29 to 255, columns 29 to 255 of 256 × 256, mirrored.")
+    corner = it.panel.get_by_role("button", name="bottom right, mirrored")
+    expect(corner).to_have_attribute("aria-pressed", "true")
+    it.panel.get_by_label("224", exact=True).check()
+    it.panel.get_by_role("button", name="top right", exact=True).click()
+    expect(it.answer).to_have_text("Rows 0 to 223, columns 32 to 255 of 256 × 256.")
+
+    # The canvas holds the pixels that Python would cut out of the same JPEG, with the light added.
+    it.number("α₁").fill("0.3")
+    widget = Augmentation(photograph())
+    fitted = {key: np.array(value) for key, value in widget.lighting.items()}
+    shift = 255 * fitted["eigenvectors"] @ (fitted["eigenvalues"] * [0.3, 0, 0])
+    expect(it.panel).to_contain_text(f"red +{shift[0]:.3g}")
+    jpeg = base64.b64decode(widget.photograph["image"].partition(",")[2])
+    decoded = np.asarray(Image.open(io.BytesIO(jpeg)), "float64")
+    expected = np.clip(decoded[:224, 32:] + shift, 0, 255)
+    shown = it.panel.locator("canvas.ex-crop").evaluate(
+        "(c) => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
+    )
+    difference = np.reshape(shown, (224, 224, 4))[..., :3] - expected
+    assert np.abs(difference).mean() < 1, "decoders of JPEG may round differently"
+
+    before = it.answer.inner_text()
+    it.press("Draw at random")
+    expect(it.answer).not_to_have_text(before)
+
+
+def test_training_runs_say_who_is_first(opened):
+    it = opened("training-runs")
+    runs = some_runs()
+    table = it.panel.locator("table")
+
+    def rows():
+        return [row.locator("th, td").all_inner_texts() for row in table.locator("tbody tr").all()]
+
+    curves = {name: [row["val_accuracy"] for row in rows] for name, rows in runs.items()}
+    target = min(max(v for v in curve if v is not None) for curve in curves.values())
+    expect(it.number("Target")).to_have_value(f"{target:.5g}")
+    first = [
+        first_reaching(curve, float(f"{target:.5g}") - 1e-5, True) for curve in curves.values()
+    ]
+    for (name, now, best, reaches, slower), place, curve in zip(
+        rows(), first, curves.values(), strict=True
+    ):
+        assert float(now) == pytest.approx(curve[19], rel=1e-3), name
+        assert float(best.split()[0]) == pytest.approx(max(v for v in curve if v), rel=1e-3)
+        assert reaches == f"epoch {place + 1}"
+        assert float(slower.split()[0]) == pytest.approx((place + 1) / (first[0] + 1), rel=1e-2)
+
+    it.panel.get_by_role("slider", name="Epoch").focus()
+    it.page.keyboard.press("Home")
+    expect(table).to_contain_text("epoch 1")
+    it.page.keyboard.press("PageDown")
+    for _ in range(3):
+        it.page.keyboard.press("ArrowRight")
+    expect(table).to_contain_text("epoch 4")
+    assert rows()[1][1] == "–", "tanh has no value there"
+
+    it.panel.get_by_label("sigmoid, slow").uncheck()
+    expect(it.panel.locator("path.ex-run-2")).to_have_count(1)  # in the table only
+    assert rows()[2][1:] == ["", "", "", ""]
+    it.panel.get_by_label("Measure").select_option("loss")
+    lowest = max(min(row["loss"] for row in rows) for rows in runs.values())
+    expect(it.number("Target")).to_have_value(f"{lowest:.5g}")
+    it.number("Target").fill("-5")
+    expect(table).to_contain_text("never")
+    it.panel.get_by_label("seconds").check()
+    expect(it.panel.locator("svg.ex-curves")).to_contain_text("seconds")
+    it.press("Reset")
+    expect(table).to_contain_text("epoch 20")
+
+
+def test_training_runs_take_rows_and_say_what_they_miss():
+    with pytest.raises(ValueError, match="'a' has no rows"):
+        TrainingRuns({"a": []})
+    with pytest.raises(ValueError, match="there are loss"):
+        TrainingRuns({"a": [{"epoch": 1, "loss": 1}]}, metric="accuracy")
+    with pytest.raises(ValueError, match="these are 9"):
+        TrainingRuns({str(n): [{"loss": 1}] for n in range(9)})
+    widget = TrainingRuns({"a": [{"loss": 1 / 3, "note": "x"}, {"loss": np.nan, "note": "y"}]})
+    assert widget.runs == [{"name": "a", "columns": {"loss": [0.33333, None]}}]
+    assert "a reaches 0.33333 at epoch 1" in widget.still()
+
+
+def test_dropout_shows_one_draw_and_many(opened):
+    it = opened("dropout")
+    widget = Dropout()
+    answer = it.panel.locator(".ex-result")
+
+    def shows(rate, seed, draws, inverted):
+        found = sums(widget.activities, widget.weights, rate, seed, draws, inverted)
+        stay = masks(rate, seed, 1, 24).sum()
+        expect(answer).to_contain_text(f"This draw: {stay} of 24 units stay")
+        whole = np.dot(widget.activities, widget.weights) * (1 if inverted else 1 - rate)
+        words = r"receives (\S+)\. .*mean (\S+), spread (\S+)\. The test computes (\S+)\."
+        shown = [number(text) for text in re.search(words, answer.inner_text()).groups()]
+        assert shown == pytest.approx([found[0], found.mean(), found.std(), whole], rel=6e-3)
+        expect(it.panel.locator("rect.ex-kept")).to_have_count(stay)
+
+    shows(0.5, 0, 200, False)
+    it.press("Draw again")
+    shows(0.5, 1, 200, False)
+    it.number("Rate").fill("0.8")
+    it.number("Draws").fill("2000")
+    it.panel.get_by_label("in training (Keras)").check()
+    shows(0.8, 1, 2000, True)
+    it.panel.get_by_role("slider", name="Unit").focus()
+    it.page.keyboard.press("Home")
+    stays = masks(0.8, 1, 2000, 24)[:, 0].mean()
+    expect(it.answer).to_contain_text(f"Unit 0: activity {widget.activities[0]:.3g}")
+    expect(it.answer).to_contain_text(f"stays in {100 * stays:.0f} % of the draws")
+    expect(it.answer).to_contain_text(f"{2**24:,} networks")
+    with pytest.raises(ValueError, match=r"\(2,\) weights and \(3,\) activities"):
+        Dropout([1, 2, 3], [1, 2])

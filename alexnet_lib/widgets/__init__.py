@@ -5,19 +5,25 @@ Each is one front-end module (`NAME.js`, in the anywidget format) beside one Pyt
 """
 
 from .activations import Activations
+from .augmentation import Augmentation
+from .dropout import Dropout
 from .feature_maps import FeatureMaps
 from .network_map import NetworkMap
 from .occlusion import Occlusion
 from .pooling import Pooling
 from .response_normalization import ResponseNormalization
 from .shape_calculator import ShapeCalculator
+from .training_runs import TrainingRuns
 
 __all__ = [
     "Activations",
+    "Augmentation",
+    "Dropout",
     "FeatureMaps",
     "NetworkMap",
     "Occlusion",
     "Pooling",
     "ResponseNormalization",
     "ShapeCalculator",
+    "TrainingRuns",
 ]
