@@ -65,7 +65,7 @@ def trunk(tmp_path_factory):
 @pytest.fixture(scope="module")
 def finetuned(tmp_path_factory, pictures, trunk):
     out = tmp_path_factory.mktemp("finetuned") / "colours.keras"
-    result = alexnet("finetune", pictures, "--out", out, "--trunk", trunk, "--epochs", 2)
+    result = alexnet("finetune", pictures, "--out", out, "--trunk", trunk, "--head-only")
     assert result.exit_code == 0, result.output
     return out, result
 
@@ -336,7 +336,7 @@ def test_help_loads_no_framework():
 def test_ctrl_c_keeps_the_checkpoint_and_the_same_command_goes_on(pictures, trunk, tmp_path):
     out = tmp_path / "colours.keras"
     command = ["finetune", str(pictures), "--out", str(out), "--trunk", str(trunk)]
-    command += ["--epochs", "8"]
+    command += ["--epochs", "12"]
     log = tmp_path / "log"
     with open(log, "wb") as stderr:
         process = subprocess.Popen(
@@ -344,7 +344,7 @@ def test_ctrl_c_keeps_the_checkpoint_and_the_same_command_goes_on(pictures, trun
         )
         second = tmp_path / "colours.run" / "2-fc6" / "checkpoints"
         deadline = time.monotonic() + 240
-        while not list(second.glob("*.json")):
+        while not list(second.glob("epoch00001*.json")):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -357,5 +357,6 @@ def test_ctrl_c_keeps_the_checkpoint_and_the_same_command_goes_on(pictures, trun
     result = alexnet(*command)
     assert result.exit_code == 0, result.output
     assert "1-fc8 holds a finished run" in result.stdout
+    assert "3-conv1/best.keras" in result.stdout
     assert re.search(r"Going on in \S+2-fc6 after epoch", result.stdout)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["colours.keras", "log"]
