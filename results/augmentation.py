@@ -1,14 +1,13 @@
-"""Does augmentation help? The same network on the same few pictures, with and without it.
+"""Does augmentation help? The same network on the same photographs, with and without it.
 
-    python results/augmentation.py
+    python results/augmentation.py --data flower_photos.tgz
 
 Claim (section 4.1): without augmentation the network "suffers from substantial overfitting"; PCA
 lighting takes over one point off the top-1 error. Experiment: the paper's network (fc6 and fc7 of
-128 units, pictures of 67×67) on `photos`, which needs no download, 20 training pictures a class,
-tested on 250 pictures of parts of the photographs that training never saw. Three conditions, five
-seeds each (initial values, order, augmentation; the pictures are the same), the last epoch's
-weights, one crop and ten. Writes augmentation.json, and prints mean and range: minutes on two quiet
-cores.
+128 units, pictures of 67×67) on 500 photographs of flowers, 100 a class, tested on the 736 that are
+held out. Three conditions, five seeds each (initial values, order, augmentation; the pictures are
+the same), the last epoch's weights, one crop and ten. Writes augmentation.json, and prints mean and
+range: about twenty minutes on two cores.
 """
 
 import argparse
@@ -24,9 +23,9 @@ from alexnet_lib import data, training
 
 RESULTS = Path(__file__).resolve().parent / "augmentation.json"
 IMAGE_SIZE, SHORT_SIDE, FC_UNITS = 67, 76, 128
-PICTURES_PER_CLASS = 20
+PICTURES_PER_CLASS = 100
 SEEDS = range(5)
-RECIPE = training.Recipe.modern(epochs=30, batch_size=16, learning_rate=0.01)
+RECIPE = training.Recipe.modern(epochs=30, learning_rate=0.01)
 CONDITIONS = {
     "none": {"augment": False},
     "crops and mirrors": {"augment": True},
@@ -34,23 +33,23 @@ CONDITIONS = {
 }
 
 
-def train(condition: str, seed: int, recipe: training.Recipe = RECIPE) -> dict:
+def train(source: str, condition: str, seed: int) -> dict:
     shared = {
         "image_size": IMAGE_SIZE,
         "short_side": SHORT_SIDE,
-        "batch_size": recipe.batch_size,
+        "batch_size": RECIPE.batch_size,
         "cache": "memory",
     }
     pictures = data.load(
-        "photos",
+        source,
         "train",
         seed=seed,
         limit_per_class=PICTURES_PER_CLASS,
         **CONDITIONS[condition],
         **shared,
     )
-    test = data.load("photos", "test", **shared)
-    model = recipe.build(
+    test = data.load(source, "test", **shared)
+    model = RECIPE.build(
         pictures.class_names,
         input_shape=(IMAGE_SIZE, IMAGE_SIZE, 3),
         fc_units=FC_UNITS,
@@ -59,9 +58,11 @@ def train(condition: str, seed: int, recipe: training.Recipe = RECIPE) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         run_dir = Path(folder) / "run"
         # Nothing is decided by the test pictures, so they are not looked at meanwhile.
-        run = training.fit(model, pictures, None, recipe, run_dir=run_dir, quiet=True)
+        run = training.fit(model, pictures, None, RECIPE, run_dir=run_dir, quiet=True)
     one, ten = (training.evaluate(model, test, crops=crops) for crops in (1, 10))
     return {
+        "training_examples": pictures.size,
+        "test_examples": test.size,
         "training_accuracy": round(run.history[-1]["accuracy"], 4),
         "top1_one_crop": round(one.top1, 4),
         "top1_ten_crops": round(ten.top1, 4),
@@ -72,16 +73,18 @@ def train(condition: str, seed: int, recipe: training.Recipe = RECIPE) -> dict:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.parse_args(arguments)
+    parser.add_argument("--data", default="flowers", help="folder, archive or name (%(default)s)")
+    source = parser.parse_args(arguments).data
     runs = {condition: [] for condition in CONDITIONS}
     for seed in SEEDS:
         for condition, results in runs.items():
-            results.append({"seed": seed} | train(condition, seed))
+            results.append({"seed": seed} | train(source, condition, seed))
             print(f"seed {seed}, {condition}: {results[-1]}", flush=True)
     for condition, results in runs.items():
         record = {
             "recipe": RECIPE.as_dict(),
             "precision": RECIPE.policy(),
+            "data": Path(source).name,
             "pictures_per_class": PICTURES_PER_CLASS,
             "runs": results,
         }
