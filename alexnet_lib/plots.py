@@ -714,6 +714,48 @@ def learning_rates(schedules: Mapping[str, tuple[Sequence[float], Sequence[float
     return _finish(figure)
 
 
+def run_notes(
+    rates: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    last: int,
+    notes: Mapping[int, str],
+) -> Figure:
+    """The learning rates of a run as its notes give them, and what else they say.
+
+    Args:
+        rates: name → (epochs, rates): each rate holds from its epoch on. A rate of 0 ends the line
+            with a cross.
+        last: the epoch in which the run ended.
+        notes: epoch → text; a vertical line.
+    """
+    with plt.rc_context(_STYLE):
+        figure, axes = plt.subplots(figsize=(5.4, 4.0), layout="constrained")
+        for (name, (epochs, values)), (colour, dashes) in zip(
+            rates.items(), ((BLUE, "-"), (VERMILION, "--")), strict=False
+        ):
+            ends = values[-1] == 0
+            x = list(epochs) if ends else [*epochs, last]
+            y = [*values[:-1], values[-2]] if ends else [*values, values[-1]]
+            axes.step(x, y, dashes, where="post", color=colour, label=name, linewidth=2)
+            if ends:
+                axes.plot(x[-1], y[-1], "X", color=colour, markersize=9)
+        axes.set(xlabel="epoch", ylabel="learning rate", yscale="log", xlim=(0, last + 3))
+        for epoch, text in notes.items():
+            axes.axvline(epoch, color=GREY, linewidth=1, zorder=0)
+            axes.annotate(
+                text,
+                (epoch, 0.98),
+                (-3, 0),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                rotation=90,
+                ha="right",
+                va="top",
+                fontsize=9,
+            )
+        axes.legend(frameon=False, loc="lower left")
+    return _finish(figure)
+
+
 def accuracy_against_time(
     runs: Mapping[str, tuple[Sequence[float], Sequence[float]]], ends: Mapping[str, float]
 ) -> Figure:

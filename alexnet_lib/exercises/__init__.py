@@ -74,6 +74,12 @@ from .chapter_11 import (
 from .chapter_12 import check_class_weight, check_new_head_parameters, check_test_pictures
 from .chapter_13 import check_colourfulness, check_corner_of_conv5, check_memory_of_patches
 from .chapter_14 import check_cam, check_cam_distance, check_occlusion_passes
+from .chapter_15 import (
+    check_conv3_share,
+    check_source_conv2,
+    check_standard_error,
+    check_without_conv3,
+)
 from .chapter_16 import (
     check_global_pooling,
     check_separable_macs,
@@ -96,6 +102,7 @@ __all__ = [
     "check_colour_shift",
     "check_colourfulness",
     "check_conv2_parameters",
+    "check_conv3_share",
     "check_conv3_traffic",
     "check_corner_of_conv5",
     "check_dead_units",
@@ -136,7 +143,9 @@ __all__ = [
     "check_separable_macs",
     "check_shown_share",
     "check_sigmoid_bound",
+    "check_source_conv2",
     "check_stacked_weights",
+    "check_standard_error",
     "check_subnetworks",
     "check_survivors",
     "check_terminal_velocity",
@@ -148,4 +157,5 @@ __all__ = [
     "check_vgg_fc6",
     "check_visits",
     "check_windows",
+    "check_without_conv3",
 ]
