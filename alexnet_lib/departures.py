@@ -53,9 +53,10 @@ class Departure:
     evidence: str
     """The files and sections that say so."""
 
-    def as_dict(self) -> dict[str, str]:
-        """The row as `notebook.table` takes it."""
-        return {"": self.name, **self.cells, "evidence": self.evidence}
+    def as_dict(self, *columns: str) -> dict[str, str]:
+        """The row as `notebook.table` takes it: its name, and these columns or `"evidence"`."""
+        told = self.cells | {"evidence": self.evidence}
+        return {"": self.name} | {column: told[column] for column in columns}
 
 
 def departures() -> list[Departure]:

@@ -45,7 +45,12 @@ def test_every_row_has_every_column_and_its_evidence():
         assert tuple(row.cells) == COLUMNS
         assert all(row.cells.values())
         assert row.evidence
-        assert row.as_dict()[""] == row.name
+        shown = row.as_dict("Caffe", "evidence")
+        assert list(shown.items()) == [
+            ("", row.name),
+            ("Caffe", row.cells["Caffe"]),
+            ("evidence", row.evidence),
+        ]
 
 
 def sizes(size, rounds, padding=0, pooling_rounds=None):
