@@ -896,6 +896,37 @@ def test_webgl_computes_the_same(equipped, address):
     page.close()
 
 
+PRETEND = """(() => {
+    // A graphics processor that needs so many milliseconds, where WebAssembly needs ten.
+    let live;
+    Object.defineProperty(window, "alexnetLive", {
+        get: () => live,
+        set(value) {
+            live = value;
+            live.hasGraphics = () => true;
+            live.milliseconds = async ({ backend }) => (backend === "webgl" ? MILLISECONDS : 10);
+        },
+    });
+})()"""
+
+
+@pytest.mark.parametrize(("milliseconds", "backend"), [("5", "WebGL"), ("20", "WebAssembly")])
+def test_a_graphics_processor_takes_over_where_it_is_faster(
+    equipped, address, milliseconds, backend
+):
+    page = equipped.new_page()
+    page.add_init_script(PRETEND.replace("MILLISECONDS", milliseconds))
+    page.goto(address)
+    it = Live(page).answered()
+    first = it.panel.locator(".ex-answers").inner_text()
+    expect(page.locator("script[src*='tf-webgl.js']")).to_have_count(1)
+    it.layer("conv2").click()  # it has no row 27, and is shown after the trial
+    expect(it.unit).to_contain_text("Row 26, column 26", timeout=60_000)
+    expect(it.panel).to_contain_text(f"by {backend}", timeout=60_000)
+    assert it.panel.locator(".ex-answers").inner_text() == first
+    page.close()
+
+
 # ---- Feature maps and occlusion ----------------------------------------------------------------
 
 

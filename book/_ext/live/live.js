@@ -171,12 +171,23 @@ function build(tools) {
     return input;
   }
 
+  let turn = Promise.resolve();
+  /** What computes takes its turn: two backends must not compute at the same time. */
+  function alone(task) {
+    turn = turn.then(task);
+    return turn;
+  }
+
   /** Answers the newest question, and the next one if another has come up in the meantime. */
-  async function work() {
+  function work() {
     if (busy || !engine || !pixels) return;
     busy = true;
+    void alone(answer);
+  }
+
+  async function answer() {
     try {
-      for (;;) {
+      while (engine) {
         const state = read();
         const asked = question(state);
         const picture = `${version} ${engine.backend}`;
@@ -235,12 +246,12 @@ function build(tools) {
     pass = null;
     if (engine !== next) engine?.dispose();
     engine = next;
+    passed = judged = shown = "";
   }
 
   /** WebAssembly answers at once. A graphics processor takes over where it proves the faster one. */
   async function choose(wanted) {
     const { alexnetLive: live } = window;
-    busy = true; // two backends must not compute at the same time
     try {
       const first = live.hasWasm() ? "wasm" : "webgl";
       const backend = wanted === "automatic" ? first : wanted;
@@ -254,17 +265,17 @@ function build(tools) {
       replace(await use(backend));
     } catch (error) {
       refuse(error, "The network cannot run here");
-    } finally {
-      busy = false;
     }
-    await work();
-    if (wanted === "automatic" && engine?.backend === "wasm" && live.hasGraphics()) await tryGraphics();
+    work();
+    if (wanted === "automatic" && engine?.backend === "wasm" && live.hasGraphics()) {
+      void alone(tryGraphics);
+    }
   }
 
   async function tryGraphics() {
     const { alexnetLive: live, tf } = window;
-    busy = true;
     const calm = engine;
+    if (!calm || !pixels) return;
     try {
       const slow = await live.milliseconds(calm, pixels);
       const swift = await use("webgl");
@@ -275,8 +286,7 @@ function build(tools) {
       // A graphics processor that cannot do it leaves everything as it was.
     }
     await tf.setBackend(engine.backend);
-    busy = false;
-    await work();
+    work();
   }
 
   // ---- Where pictures come from ---------------------------------------------------------------------
@@ -288,7 +298,7 @@ function build(tools) {
     ground.getContext("2d").putImageData(new ImageData(rgba, side, side), 0, 0);
     pixels = Float32Array.from({ length: side * side * 3 }, (_, at) => rgba[Math.floor(at / 3) * 4 + (at % 3)]);
     version += 1;
-    void work();
+    work();
   }
 
   let asked = 0; // the newest picture wins, whichever is decoded first
@@ -557,7 +567,7 @@ function build(tools) {
     }
     if (chosenBackend !== state.backend) {
       chosenBackend = state.backend;
-      void choose(state.backend);
+      void alone(() => choose(state.backend));
     }
     ours.forEach((one, index) =>
       one.setAttribute("aria-pressed", String(Object.keys(pictures)[index] === state.picture)),
@@ -576,7 +586,7 @@ function build(tools) {
     writeLayer(state);
     drawFilter(state);
     drawMapsOf(state);
-    void work();
+    work();
   }
 
   const sizeRow = number("size", "Its side");
