@@ -103,7 +103,7 @@ CLASS_INDEX = Remote(
 )
 """ImageNet's 1,000 classes, as Keras keeps them; its MD5 is the one in `keras.applications`."""
 
-# CaffeNet is BVLC's AlexNet with pooling before normalization; the released source has it so, too.
+# CaffeNet is BVLC's AlexNet with pooling before normalization.
 CAFFENET = tuple(
     architecture.CAFFE[{1: 2, 2: 1, 4: 5, 5: 4}.get(place, place)]
     for place in range(len(architecture.CAFFE))

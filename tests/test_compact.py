@@ -1,5 +1,6 @@
 """Weights in 8 bits, and the network that travels with the package."""
 
+import json
 import subprocess
 import sys
 import time
@@ -119,3 +120,17 @@ class TestPocket:
         (name,) = wrong
         with pytest.raises(ValueError, match=f"'pocket' have {name}="):
             AlexNet(weights="pocket", **wrong)
+
+    def test_the_model_card_states_what_was_measured(self):
+        card = (compact.POCKET.parent / "README.md").read_text("utf-8")
+        measured = json.loads((ROOT / "results" / "pocket.json").read_text("utf-8"))
+        rows = [line for line in card.splitlines() if line.startswith("|")]
+        for start, share in (
+            ("| flower_photos, 736", measured["flowers"]["crops_1"]["accuracy"]),
+            ("| the same, ten crops", measured["flowers"]["crops_10"]["accuracy"]),
+            ("| CIFAR-10, 10,000", measured["cifar10"]["crops_1"]["accuracy"]),
+        ):
+            (row,) = [row for row in rows if row.startswith(start)]
+            assert row.endswith(f"| {share:.1%} |".replace("%", " %"))
+        assert f"| {measured['conv1']['structured']} of 96 |" in card
+        assert measured["megabytes"] == round(compact.POCKET.stat().st_size / 1e6, 2)

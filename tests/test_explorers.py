@@ -707,7 +707,7 @@ def test_response_normalization_shows_the_arithmetic(opened):
     middle = np.round(maps[27, 27])
     channel = int(middle.argmax())
     after = normalize(middle, 5, 2, 1e-4, 0.75)
-    assert saved_state(SAMPLES["response-normalization"][0]())["activities"][12] == list(middle)
+    assert SAMPLES["response-normalization"][0]().activities[12] == list(middle)
 
     def shows(channel, values):
         expect(it.answer).to_contain_text(f"channel {channel}")
@@ -985,7 +985,7 @@ def test_dropout_shows_one_draw_and_many(opened):
 
     def shows(rate, seed, draws, inverted):
         found = sums(widget.activities, widget.weights, rate, seed, draws, inverted)
-        stay = masks(rate, seed, 1, 24).sum()
+        stay = int(masks(rate, seed, 1, 24).sum())
         expect(answer).to_contain_text(f"This draw: {stay} of 24 units stay")
         whole = np.dot(widget.activities, widget.weights) * (1 if inverted else 1 - rate)
         words = r"receives (\S+)\. .*mean (\S+), spread (\S+)\. The test computes (\S+)\."
