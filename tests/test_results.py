@@ -90,3 +90,24 @@ def test_flowers_records_runs_side_by_side(flowers, tmp_path):
     flowers.records.update(path, "two", {"epochs": 2})
     flowers.records.update(path, "one", {"epochs": 3})
     assert json.loads(path.read_text()) == {"one": {"epochs": 3}, "two": {"epochs": 2}}
+
+
+def test_augmentation_goes_on_only_with_runs_of_the_same_settings(flowers, tmp_path, monkeypatch):
+    augmentation = importlib.import_module("augmentation")
+    monkeypatch.setattr(augmentation, "RESULTS", tmp_path / "augmentation.json")
+    settings = {"recipe": augmentation.RECIPE.as_dict(), "pictures_per_class": 100}
+    assert augmentation.recorded("none", settings) == []
+    flowers.records.update(augmentation.RESULTS, "none", settings | {"runs": [{"seed": 0}]})
+    assert augmentation.recorded("none", settings) == [{"seed": 0}]
+    assert augmentation.recorded("none", settings | {"pictures_per_class": 20}) == []
+    assert augmentation.recorded("crops and mirrors", settings) == []
+
+
+def test_diagnoses_keep_the_epochs_before_a_run_broke(flowers, tmp_path):
+    diagnoses = importlib.import_module("diagnoses")
+    assert diagnoses.finished_epochs(tmp_path) == []
+    (tmp_path / "history.csv").write_text("epoch,loss\n1,2.5\n2,9.75\n")
+    assert diagnoses.finished_epochs(tmp_path) == [
+        {"epoch": 1, "loss": 2.5},
+        {"epoch": 2, "loss": 9.75},
+    ]
