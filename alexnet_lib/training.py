@@ -675,7 +675,7 @@ class Evaluation:
         return table
 
     def __str__(self) -> str:
-        console = Console(file=io.StringIO(), width=100, color_system=None)
+        console = Console(file=io.StringIO(), width=100, color_system=None, force_jupyter=False)
         console.print(self)
         return console.file.getvalue().rstrip("\n")
 
@@ -912,7 +912,7 @@ class _Report:
     """Tells how a run goes: a bar in a terminal, else a line an epoch, and a line a minute."""
 
     def __init__(self, quiet: bool, images: int):
-        self.console = Console(quiet=quiet, highlight=False, soft_wrap=True)
+        self.console = Console(quiet=quiet, highlight=False, soft_wrap=True, force_jupyter=False)
         self.images = images
         self.bar = None
         if self.console.is_terminal and not quiet:

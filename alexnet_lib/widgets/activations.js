@@ -9,6 +9,7 @@ import {
   normals,
   onDrag,
   onKeys,
+  remembering,
   significant,
   svg,
   through,
@@ -231,15 +232,11 @@ function build({ id, read, change, refusal, say, number, button, reset }) {
   return { parts, draw };
 }
 
-function settle(state) {
-  const { depth, gain, seed } = state;
-  const sizes = Object.fromEntries(
-    NAMES.map((name) => [name, gradientThroughDepth(name, depth, gain, seed)]),
-  );
-  return { ...state, sizes };
-}
-
 function render({ model, el }) {
+  const allSizes = remembering((...network) =>
+    Object.fromEntries(NAMES.map((name) => [name, gradientThroughDepth(name, ...network)])),
+  );
+  const settle = (state) => ({ ...state, sizes: allSizes(state.depth, state.gain, state.seed) });
   const settings = ["x", "depth", "gain", "seed"];
   return mount({ model, el }, { name: "activations", title: "Activations", settings, settle, build });
 }

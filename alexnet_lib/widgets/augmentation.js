@@ -1,6 +1,17 @@
 // The paper's augmentation on a photograph: crops, mirror images, PCA lighting, ten crops.
 // `lightingShift` and `tenCrops` follow alexnet_lib/augmentation.py; the tests compare the two.
-import { clamp, commas, html, mount, normals, onDrag, onKeys, significant, svg } from "./explorer.js";
+import {
+  clamp,
+  commas,
+  html,
+  mount,
+  normals,
+  onDrag,
+  onKeys,
+  outline,
+  significant,
+  svg,
+} from "./explorer.js";
 
 /** What is added to red, green and blue of every pixel, 0..255: the paper's p₁α₁λ₁ + p₂α₂λ₂ + p₃α₃λ₃. */
 export function lightingShift({ eigenvalues, eigenvectors }, alphas) {
@@ -45,7 +56,7 @@ function build({ id, read, change, data, refusal, say, number, radios, tick, but
 
   // ---- The picture and the crop ---------------------------------------------------------------
 
-  const frame = svg("path", { class: "ex-field" });
+  const [frame, drawFrame] = outline();
   const shade = svg("path", { class: "ex-shade" });
   const picture = svg(
     "svg",
@@ -166,7 +177,7 @@ function build({ id, read, change, data, refusal, say, number, radios, tick, but
   function draw(state) {
     const { row, column, size, mirror, shift } = state;
     const box = `M${column} ${row}h${size}v${size}h${-size}z`;
-    frame.setAttribute("d", box);
+    drawFrame(box);
     shade.setAttribute("d", `M0 0h${side}v${side}h${-side}z${box}`);
     paint(state);
     const text =

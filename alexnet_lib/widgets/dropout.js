@@ -1,6 +1,20 @@
 // Dropout: a layer whose units are silenced by coins, and the one unit that they feed.
 // `masks` and `sums` follow dropout.py, and the tests compare the two.
-import { chart, clamp, commas, html, lineKeys, mount, onDrag, onKeys, rect, significant, svg, uniforms } from "./explorer.js";
+import {
+  chart,
+  clamp,
+  commas,
+  html,
+  lineKeys,
+  mount,
+  onDrag,
+  onKeys,
+  rect,
+  remembering,
+  significant,
+  svg,
+  uniforms,
+} from "./explorer.js";
 
 /** Which units stay, for one draw after the other: a unit stays if its coin of [0, 1) is ≥ rate. */
 export function masks(rate, seed, draws, units) {
@@ -156,14 +170,13 @@ function build({ id, read, change, data, refusal, say, number, radios, button, r
   return { parts, draw };
 }
 
-function settle(activities, weights, state) {
+function settle(activities, weights, drawn, state) {
   const units = activities.length;
   state.scaling = state.scaling === "training" ? "training" : "test";
   state.unit = clamp(Math.round(Number(state.unit)) || 0, 0, units - 1);
   const { rate, seed, draws, unit } = state;
   const inverted = state.scaling === "training";
-  const found = sums(activities, weights, rate, seed, draws, inverted);
-  const all = masks(rate, seed, draws, units);
+  const [found, all] = drawn(rate, seed, draws, inverted);
   const share = mean(Array.from({ length: draws }, (_, draw) => Number(all[draw * units + unit])));
   const whole = activities.reduce((sum, a, i) => sum + a * weights[i], 0);
   const test = inverted ? whole : whole * (1 - rate);
@@ -172,13 +185,17 @@ function settle(activities, weights, state) {
 
 function render({ model, el }) {
   const [activities, weights] = ["activities", "weights"].map((key) => model.get(key));
+  const drawn = remembering((rate, seed, draws, inverted) => [
+    sums(activities, weights, rate, seed, draws, inverted),
+    masks(rate, seed, draws, activities.length),
+  ]);
   return mount(
     { model, el },
     {
       name: "dropout",
       title: "Dropout",
       settings: ["rate", "draws", "seed", "scaling", "unit"],
-      settle: (state) => settle(activities, weights, state),
+      settle: (state) => settle(activities, weights, drawn, state),
       build,
     },
   );

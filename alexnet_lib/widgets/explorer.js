@@ -23,6 +23,12 @@ export const rect = (x, y, width, height, attributes) =>
   svg("rect", { x, y, width, height, ...attributes });
 export const label = (x, y, text, attributes) => svg("text", { x, y, ...attributes }, String(text));
 
+/** A white line with a dark edge, to be seen on any photograph: its element, and what draws it. */
+export function outline(name = "ex-field") {
+  const lines = [`${name} ex-edging`, name].map((both) => svg("path", { class: both }));
+  return [svg("g", {}, ...lines), (d) => lines.forEach((line) => line.setAttribute("d", d))];
+}
+
 export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 export const commas = (number) => number.toLocaleString("en");
 export const count = (number, one) => `${commas(number)} ${one}${number === 1 ? "" : "s"}`;
@@ -49,6 +55,17 @@ export function significant(number, digits = 3) {
   const whole = size === 0 ? 1 : Math.floor(Math.log10(size)) + 1;
   const decimals = Math.max(digits - whole, 0);
   return minus(number.toLocaleString("en", { maximumFractionDigits: decimals }));
+}
+
+/** `f` with a memory of its last answer: a drag asks for much that stays the same. */
+export function remembering(f) {
+  let asked = null;
+  let answer = null;
+  return (...what) => {
+    const now = JSON.stringify(what);
+    if (now !== asked) [asked, answer] = [now, f(...what)];
+    return answer;
+  };
 }
 
 /** Random numbers of [0, 1) that are the same everywhere: mulberry32, from a whole-number seed. */

@@ -8,6 +8,7 @@ import {
   mount,
   onDrag,
   onKeys,
+  outline,
   seen,
   svg,
   unitAt,
@@ -51,7 +52,7 @@ function build(tools) {
   // ---- The picture ----------------------------------------------------------------------------
 
   const photo = svg("image", { width: input, height: input });
-  const field = svg("path", { class: "ex-field" });
+  const [field, drawField] = outline();
   const picture = svg(
     "svg",
     {
@@ -174,7 +175,7 @@ function build(tools) {
     heading.textContent = `${layer}: map ${state.channel} of ${count}${tower}`;
     photo.setAttribute("href", photographs[state.picture]);
     const box = seen(fields[layer], row, column, input);
-    field.setAttribute("d", `M${box.left} ${box.top}H${box.right}V${box.bottom}H${box.left}z`);
+    drawField(`M${box.left} ${box.top}H${box.right}V${box.bottom}H${box.left}z`);
     drawFilter(state, filtersOf(state));
     const maps = mapsOf(state);
     if (!maps) return;

@@ -1,6 +1,18 @@
 // The network map: what each layer is, costs and sees, and which tower feeds which.
 // All numbers come from alexnet_lib/architecture.py; nothing is computed here but shares and places.
-import { clamp, commas, html, mount, onDrag, onKeys, rect, seen, svg, unitAt } from "./explorer.js";
+import {
+  clamp,
+  commas,
+  html,
+  mount,
+  onDrag,
+  onKeys,
+  outline,
+  rect,
+  seen,
+  svg,
+  unitAt,
+} from "./explorer.js";
 
 const KINDS = {
   convolution: "convolution",
@@ -36,7 +48,7 @@ function build({ id, read, change, data, say, select, reset }) {
 
   // ---- The photograph -------------------------------------------------------------------------
 
-  const field = svg("path", { class: "ex-field" });
+  const [field, drawOutline] = outline();
   const photo = svg(
     "svg",
     {
@@ -83,7 +95,7 @@ function build({ id, read, change, data, say, select, reset }) {
   function drawField({ record, row, column, size, units }) {
     const { top, bottom, left, right } = seen(record.field, row, column, size);
     const [width, height] = [(right - left) / size, (bottom - top) / size];
-    field.setAttribute("d", `M${left / size} ${top / size}h${width}v${height}h${-width}z`);
+    drawOutline(`M${left / size} ${top / size}h${width}v${height}h${-width}z`);
     const { size: side, jump } = record.field;
     const cut = right - left < side || bottom - top < side;
     where.textContent = !jump

@@ -1,6 +1,19 @@
 // Max pooling, 3/2 beside 2/2, of a small grey picture that the reader shifts.
 // `maxPool` follows pooling.py, and the tests compare the two.
-import { chart, clamp, html, label, mount, onDrag, onKeys, rect, significant, svg, through } from "./explorer.js";
+import {
+  chart,
+  clamp,
+  html,
+  label,
+  mount,
+  onDrag,
+  onKeys,
+  rect,
+  remembering,
+  significant,
+  svg,
+  through,
+} from "./explorer.js";
 
 /** The maxima of all windows that fit on rows of numbers. */
 export function maxPool(picture, kernel, stride) {
@@ -8,22 +21,38 @@ export function maxPool(picture, kernel, stride) {
   const columns = picture.length ? places(picture[0].length) : 0;
   return Array.from({ length: places(picture.length) }, (_, row) =>
     Array.from({ length: columns }, (_, column) => {
-      const window = picture
-        .slice(row * stride, row * stride + kernel)
-        .map((line) => line.slice(column * stride, column * stride + kernel));
-      return Math.max(...window.flat());
+      const [y, x] = brightest(picture, row, column, kernel, stride);
+      return picture[y][x];
     }),
   );
 }
 
-/** The mean absolute difference of two maps of one size, and the share of values that differ. */
-export function difference(a, b) {
-  const differences = a.flatMap((line, row) => line.map((v, column) => Math.abs(v - b[row][column])));
-  const changed = differences.filter((d) => d > 0).length;
-  return {
-    mean: differences.reduce((sum, d) => sum + d, 0) / differences.length,
-    changed: changed / differences.length,
-  };
+/** Where in one window the maximum stands: `[row, column]` of the picture. */
+function brightest(picture, row, column, kernel, stride) {
+  let best = [row * stride, column * stride];
+  for (let y = row * stride; y < row * stride + kernel; y += 1) {
+    for (let x = column * stride; x < column * stride + kernel; x += 1) {
+      if (picture[y][x] > picture[best[0]][best[1]]) best = [y, x];
+    }
+  }
+  return best;
+}
+
+/**
+ * The mean absolute difference of two maps of one size, and the share of values that differ; of
+ * what overlaps if the first is moved `right` and `down`.
+ */
+export function difference(a, b, right = 0, down = 0) {
+  let [sum, changed, count] = [0, 0, 0];
+  for (let row = Math.max(down, 0); row < b.length + Math.min(down, 0); row += 1) {
+    for (let column = Math.max(right, 0); column < b[row].length + Math.min(right, 0); column += 1) {
+      const apart = Math.abs(b[row][column] - a[row - down][column - right]);
+      sum += apart;
+      changed += apart > 0;
+      count += 1;
+    }
+  }
+  return { mean: sum / count, changed: changed / count };
 }
 
 /**
@@ -31,16 +60,11 @@ export function difference(a, b) {
  * like another, and the mean difference that is left where the two then overlap.
  */
 export function bestMove(from, to) {
-  const size = from.length;
   let best = { right: 0, down: 0, ...difference(from, to) };
   for (let down = -2; down <= 2; down += 1) {
     for (let right = -2; right <= 2; right += 1) {
-      const part = (map, rows, columns) =>
-        map.slice(Math.max(rows, 0), size + Math.min(rows, 0)).map((line) =>
-          line.slice(Math.max(columns, 0), size + Math.min(columns, 0)),
-        );
-      const { mean, changed } = difference(part(from, -down, -right), part(to, down, right));
-      if (mean < best.mean) best = { right, down, mean, changed };
+      const found = difference(from, to, right, down);
+      if (found.mean < best.mean) best = { right, down, ...found };
     }
   }
   return best;
@@ -63,17 +87,6 @@ export function view(picture, right, down, reach) {
   return picture
     .slice(reach - down, reach - down + size)
     .map((line) => line.slice(reach - right, reach - right + size));
-}
-
-/** Where in one window the maximum stands: `[row, column]` of the picture. */
-function brightest(picture, row, column, kernel, stride) {
-  let best = [row * stride, column * stride];
-  for (let y = row * stride; y < row * stride + kernel; y += 1) {
-    for (let x = column * stride; x < column * stride + kernel; x += 1) {
-      if (picture[y][x] > picture[best[0]][best[1]]) best = [y, x];
-    }
-  }
-  return best;
 }
 
 const CELL = 40; // units of the drawing that a pixel is wide
@@ -190,14 +203,18 @@ function build({ id, read, change, data, refusal, say, number, reset }) {
   const NAMES = ["ex-first", "ex-second", "ex-third-curve"];
   const shifts = Array.from({ length: 2 * reach + 1 }, (_, index) => index - reach);
 
-  function drawCurve({ right, down }, width) {
+  const changes = remembering((down) => {
     const maps = shifts.map((shift) => at(shift, down));
-    const lines = [
+    return [
       ...windows.map(([, [kernel, stride]], index) =>
         maps.map((map) => difference(firstPooled[index], maxPool(map, kernel, stride)).mean),
       ),
       maps.map((map) => difference(first, map).mean),
     ];
+  });
+
+  function drawCurve({ right, down }, width) {
+    const lines = changes(down);
     const y = { from: 0, to: Math.max(...lines.flat(), 1) * 1.05, name: "mean change of a value" };
     const x = { from: -reach, to: reach, ticks: shifts, name: "pixels to the right" };
     const plane = chart(curve, { width, height: 190, x, y, left: 36 });
@@ -244,7 +261,7 @@ function build({ id, read, change, data, refusal, say, number, reset }) {
         ];
       }),
     );
-    const changes = pooled.map(({ kernel, stride, name, map, caption }, index) => {
+    const means = pooled.map(({ kernel, stride, name, map, caption }, index) => {
       const values = maxPool(now, kernel, stride);
       map.fill(values);
       map.mark([column, row, 1, name]);
@@ -261,7 +278,7 @@ function build({ id, read, change, data, refusal, say, number, reset }) {
     });
     const where = moves(right, down) ? `Shifted ${moves(right, down)}` : "Not shifted";
     const pixels = significant(difference(first, now).mean);
-    outcome.textContent = `${where}: the pixels change by ${pixels} on average, the values pooled ${changes.join(", ")}.`;
+    outcome.textContent = `${where}: the pixels change by ${pixels} on average, the values pooled ${means.join(", ")}.`;
     const [a, b] = pooled.map(({ kernel, stride }) => maxPool(now, kernel, stride)[row][column]);
     const names = pooled.map(({ kernel, stride }) => `${kernel}/${stride}`);
     chosen.textContent = `Row ${row}, column ${column} of the pooled maps: ${a} with ${names[0]}, ${b} with ${names[1]}.`;

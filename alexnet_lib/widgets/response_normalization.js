@@ -9,6 +9,7 @@ import {
   mount,
   onDrag,
   onKeys,
+  outline,
   rect,
   significant,
   svg,
@@ -72,8 +73,8 @@ function build({ id, read, change, data, refusal, say, number, radios, select, r
 
   // ---- The photograph and its places ----------------------------------------------------------
 
-  const here = svg("path", { class: "ex-field" });
-  const dots = svg("path", { class: "ex-dots" });
+  const [here, drawHere] = outline();
+  const [dots, drawDots] = outline("ex-dots");
   const photo = svg(
     "svg",
     {
@@ -92,7 +93,7 @@ function build({ id, read, change, data, refusal, say, number, radios, select, r
   const side = Math.round(Math.sqrt(places.length));
   const square = ([x, y, size]) => `M${x} ${y}h${size}v${size}h${-size}z`;
   const middle = ([x, y, size]) => [x + size / 2, y + size / 2];
-  dots.setAttribute("d", fields.map((field) => `M${middle(field)}h0`).join(""));
+  drawDots(fields.map((field) => `M${middle(field)}h0`).join(""));
   const toPlace = (row, column) =>
     change({ place: clamp(row, 0, side - 1) * side + clamp(column, 0, side - 1) });
   onDrag(
@@ -273,7 +274,7 @@ function build({ id, read, change, data, refusal, say, number, radios, select, r
   ];
 
   function draw(state, width) {
-    if (fields.length) here.setAttribute("d", square(fields[state.place]));
+    if (fields.length) drawHere(square(fields[state.place]));
     drawBars(state, width);
     bars.setAttribute("aria-valuenow", state.channel);
     bars.setAttribute(
