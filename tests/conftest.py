@@ -11,8 +11,9 @@ BUILT = ROOT / "_build" / "html"
 
 # The kernel "python3" is that of this environment, not one that the user has installed elsewhere.
 os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
-# TensorFlow says at start which instructions it could use; set before any test imports it.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# TensorFlow says which instructions it could use, some of it as an error; set before any test
+# imports it, to what `notebook.prepare` sets for a reader.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def documents() -> list[str]:
