@@ -56,7 +56,7 @@ class Departure:
     def as_dict(self, *columns: str) -> dict[str, str]:
         """The row as `notebook.table` takes it: its name, and these columns or `"evidence"`."""
         told = self.cells | {"evidence": self.evidence}
-        return {"": self.name} | {column: told[column] for column in columns}
+        return {"fact": self.name} | {column: told[column] for column in columns}
 
 
 def departures() -> list[Departure]:

@@ -912,7 +912,7 @@ class _Report:
     """Tells how a run goes: a bar in a terminal, else a line an epoch, and a line a minute."""
 
     def __init__(self, quiet: bool, images: int):
-        self.console = Console(quiet=quiet, highlight=False, soft_wrap=True, force_jupyter=False)
+        self.console = Console(quiet=quiet, highlight=False, soft_wrap=True)
         self.images = images
         self.bar = None
         if self.console.is_terminal and not quiet:

@@ -436,6 +436,21 @@ def opened(chromium, address):
         tab.context.close()
 
 
+@pytest.fixture(scope="module")
+def one_tab(chromium, address):
+    tab = Tab(chromium, 1280, "light")
+    tab.open(address)
+    yield tab
+    tab.context.close()
+
+
+@pytest.fixture
+def visited(one_tab):
+    """The explorers of one tab that stays open; a test leaves it as it was."""
+    yield lambda name: Explorer(one_tab.page, name)
+    assert not one_tab.complaints
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_page_fits_and_axe_finds_nothing(opened, width, theme):
@@ -460,10 +475,10 @@ FOCUSED = """(panel) => {
 }"""
 
 
-def test_every_control_is_reached_by_keyboard_and_shows_it(opened):
-    page = opened(next(iter(SAMPLES))).page
+def test_every_control_is_reached_by_keyboard_and_shows_it(visited):
     for name in SAMPLES:
-        panel = Explorer(page, name).panel
+        it = visited(name)
+        page, panel = it.page, it.panel
         stops = panel.evaluate(STOPS)
         panel.evaluate(
             "(panel) => { panel.tabIndex = -1; panel.focus(); panel.removeAttribute('tabindex'); }"
@@ -514,8 +529,8 @@ def test_address_carries_the_settings_and_reset_takes_them_back(opened, address,
 
 
 @EVERY
-def test_a_wrong_address_does_no_harm(opened, name):
-    it = opened(name)
+def test_a_wrong_address_does_no_harm(visited, name):
+    it = visited(name)
     panel = it.panel.element_handle()
     before = panel.evaluate(SHOWN)
     state = saved_state(SAMPLES[name][0]())
@@ -560,17 +575,17 @@ DRAG = """async ([target, answer]) => {
 
 
 @EVERY
-def test_a_drag_is_answered_within_50_ms(opened, name):
+def test_a_drag_is_answered_within_50_ms(visited, name):
     _, answer, target = SAMPLES[name]
-    it = opened(name)
-    best = np.inf
+    it = visited(name)
     for _ in range(4):  # other work on the machine can slow one attempt; it cannot speed one up
         times = it.page.evaluate(DRAG, [f".ex-{name} {target}", f".ex-{name} {answer}"])
         assert len(times) >= 30, "most moves change what is shown"
-        best = min(best, times[int(0.95 * len(times))])
-        if best < 50:
-            return
-    assert best < 50
+        slowest = times[int(0.95 * len(times))]
+        if slowest < 50:
+            break
+    it.press("Reset")
+    assert slowest < 50
 
 
 @EVERY
