@@ -47,7 +47,7 @@ def test_every_row_has_every_column_and_its_evidence():
         assert row.evidence
         shown = row.as_dict("Caffe", "evidence")
         assert list(shown.items()) == [
-            ("", row.name),
+            ("fact", row.name),
             ("Caffe", row.cells["Caffe"]),
             ("evidence", row.evidence),
         ]
