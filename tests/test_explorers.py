@@ -731,7 +731,7 @@ def test_response_normalization_shows_the_arithmetic(opened):
 
     shows(channel, after)
     it.panel.get_by_label("Constants").select_option("original")
-    expect(it.number("α")).to_have_value(str(1e-4 / 5))
+    expect(it.number("α")).to_have_value(f"{1e-4 / 5:.5f}")
     expect(it.panel.get_by_label("stay in a tower")).to_be_checked()
     shows(channel, normalize(middle, 5, 2, 2e-5, 0.75, 2))
 
