@@ -165,7 +165,7 @@ function build({ id, read, change, data, say, select, reset }) {
     const y = ROW - BOX - 4;
     return svg(
       "svg",
-      { width: 180, height: ROW, "aria-hidden": "true" },
+      { width: 180, height: ROW, viewBox: `0 0 180 ${ROW}`, preserveAspectRatio: "none", "aria-hidden": "true" },
       svg("path", { class: "ex-link", d: path(false) }),
       svg("path", { class: "ex-link ex-crossing", d: path(true) }),
       ...(links === "seam" ? [svg("path", { class: "ex-link ex-seam", d: `M78 ${y + BOX / 2}H102` })] : []),
