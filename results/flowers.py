@@ -9,14 +9,13 @@ fifth file of a class, 736 photographs, is held out) by `Recipe.modern` with bat
 measures the weights of the *last* epoch on the held-out photographs: no epoch is chosen by them.
 There is one run for each entry of `RUNS`:
 
-    4 minutes    as many epochs as fit into four minutes on two cores
-    20 minutes   into twenty
-    best         four times as many again, from pictures of three sizes
+    4 minutes    as many epochs as fit into about four minutes on two cores
+    20 minutes   into about twenty
+    best         a hundred epochs, most of them on small pictures, and each from another scale
 
-The names are about what the runs take on two cores with units for bfloat16. What they really took,
-and scored, stands in flowers.json, which this script updates after each run and prints with --show.
-Checkpoints are kept in runs/: a run that was cut off goes on when the same command is given again,
-and one that is finished is only measured again.
+What the runs really took, and scored, stands in flowers.json, which this script updates after each
+run and prints with --show. Checkpoints are kept in runs/: a run that was cut off goes on when the
+same command is given again, and one that is finished is only measured again.
 """
 
 import argparse
@@ -29,6 +28,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import growing
 import records
 import tensorflow as tf
 from rich.console import Console
@@ -41,33 +41,47 @@ RESULTS = HERE / "flowers.json"
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What makes one run differ from another."""
+class Stage:
+    """Epochs on pictures of one size."""
 
     epochs: int
+    image_size: int = 227
     short_sides: tuple[int, ...] = (256,)
     """The training pictures' short side, one for each epoch in turn. Crops from a larger picture
     show less of the flower: the scale jittering of Simonyan & Zisserman (2015), by the epoch."""
+    learning_rate: float = 0.02
+    """At its highest, after the warm-up. With 0.04 the loss diverged in the third epoch."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What makes one run differ from another."""
+
+    stages: tuple[Stage, ...]
+    """One after the other, from small pictures to large ones."""
     batch_size: int = 64
-    learning_rate: float = 0.04
-    """`Recipe.modern`'s, for batches twice as large."""
     weight_decay: float = 0.0005
-    image_size: int = 227
     fc_units: int = 4096
 
-    def recipe(self) -> training.Recipe:
+    def recipe(self, stage: Stage) -> training.Recipe:
         return training.Recipe.modern(
-            epochs=self.epochs,
+            epochs=stage.epochs,
             batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
+            learning_rate=stage.learning_rate,
             weight_decay=self.weight_decay,
         )
 
 
 RUNS = {
-    "4 minutes": Settings(epochs=6),
-    "20 minutes": Settings(epochs=30),
-    "best": Settings(epochs=120, short_sides=(256, 288, 320)),
+    "4 minutes": Settings((Stage(5),)),
+    "20 minutes": Settings((Stage(24),)),
+    "best": Settings(
+        (
+            Stage(60, 115, (130, 146, 162)),
+            Stage(25, 163, (184, 207, 230), learning_rate=0.01),
+            Stage(15, 227, (256, 288, 320), learning_rate=0.007),
+        )
+    ),
 }
 
 
@@ -83,19 +97,19 @@ class InTurn:
         return self.datasets[number % len(self.datasets)].epoch(number)
 
 
-def load(source: str, settings: Settings) -> tuple[InTurn, data.Dataset]:
+def load(source: str, settings: Settings, stage: Stage) -> tuple[InTurn, data.Dataset]:
     """The training set with PCA lighting, and the held-out set; decoded pictures stay in memory."""
     common = {
-        "image_size": settings.image_size,
+        "image_size": stage.image_size,
         "batch_size": settings.batch_size,
         "cache": "memory",
     }
     datasets, lighting = [], True
-    for side in settings.short_sides:
+    for side in stage.short_sides:
         train = data.load(source, "train", short_side=side, lighting=lighting, **common)
         datasets.append(train)
         lighting = train.lighting
-    test = data.load(source, "test", short_side=settings.short_sides[0], **common)
+    test = data.load(source, "test", short_side=stage.short_sides[0], **common)
     return InTurn(datasets), test
 
 
@@ -106,36 +120,45 @@ def measure(name: str, settings: Settings, source: str, run_dir: Path) -> dict:
     the run's history has them, also where it was cut off between. `wall_seconds` is the whole
     process, loading, compiling and checkpoints included; None where the run was cut off.
     """
-    started, cut_off = time.perf_counter(), (run_dir / "run.json").exists()
-    train, test = load(source, settings)
-    recipe = settings.recipe()
-    model = recipe.build(
-        train.class_names,
-        input_shape=(settings.image_size, settings.image_size, 3),
-        fc_units=settings.fc_units,
-    )
-    run = training.fit(model, train, test, recipe, run_dir=run_dir)
+    started, cut_off = time.perf_counter(), run_dir.exists()
+    model, history = None, []
+    for number, stage in enumerate(settings.stages):
+        train, test = load(source, settings, stage)
+        recipe = settings.recipe(stage)
+        grown = recipe.build(
+            train.class_names,
+            input_shape=(stage.image_size, stage.image_size, 3),
+            fc_units=settings.fc_units,
+        )
+        if model:
+            growing.copy_weights(model, grown)
+        model = grown
+        run = training.fit(model, train, test, recipe, run_dir=run_dir / f"stage-{number + 1}")
+        history += [
+            row | {"epoch": len(history) + row["epoch"], "image_size": stage.image_size}
+            for row in run.history
+        ]
     wall_seconds = None if cut_off else round(time.perf_counter() - started, 1)
     one, ten = (training.evaluate(model, test, crops=crops) for crops in (1, 10))
     print(f"{name}: {ten}")
     return {
         "settings": asdict(settings),
-        "recipe": recipe.as_dict(),
+        "recipes": [settings.recipe(stage).as_dict() for stage in settings.stages],
         "precision": recipe.policy(),
         "lighting": True,
-        "epochs": len(run.history),
-        "images_seen": len(run.history) * train.size,
+        "epochs": len(history),
+        "images_seen": len(history) * train.size,
         "top1_one_crop": round(one.top1, 4),
         "top1_ten_crops": round(ten.top1, 4),
         "loss_ten_crops": round(ten.loss, 4),
         "recall_ten_crops": dict(
             zip(test.class_names, [round(share, 4) for share in ten.recall.tolist()], strict=True)
         ),
-        "seconds": round(sum(row["seconds"] for row in run.history), 1),
+        "seconds": round(sum(row["seconds"] for row in history), 1),
         "wall_seconds": wall_seconds,
-        "images_per_second": median([row["images_per_second"] for row in run.history]),
+        "images_per_second": median([row["images_per_second"] for row in history]),
         "data": describe_data(source, train, test),
-        "history": records.history(run.history),
+        "history": records.history(history),
     } | records.surroundings()
 
 
@@ -159,11 +182,10 @@ def describe_data(source: str, train: InTurn, test: data.Dataset) -> dict:
     }
 
 
-def command(source: str, name: str, epochs: int | None) -> str:
+def command(source: str, name: str) -> str:
     """The command that repeats the run, wherever the data lies."""
-    changed = f" --epochs {epochs}" if epochs else ""
     quoted = f'"{name}"' if " " in name else name
-    return f"python results/flowers.py --data {Path(source).name}{changed} {quoted}"
+    return f"python results/flowers.py --data {Path(source).name} {quoted}"
 
 
 def table(results: dict) -> Table:
@@ -187,7 +209,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="RUN", help=f"of {', '.join(RUNS)}; or all")
     parser.add_argument("--data", default="flowers", help="folder, archive or name (%(default)s)")
-    parser.add_argument("--epochs", type=int, help="in place of the run's own number")
     parser.add_argument("--runs", type=Path, default=HERE.parent / "runs", help="checkpoints")
     parser.add_argument("--show", action="store_true", help="only print what is recorded")
     given = parser.parse_args(arguments)
@@ -195,12 +216,10 @@ def main(arguments: list[str] | None = None) -> None:
     if unknown:
         parser.error(f"there is no run {unknown[0]!r}; runs are {', '.join(RUNS)}")
     for name in [] if given.show else given.names or list(RUNS):
-        changes = {"epochs": given.epochs} if given.epochs else {}
-        settings = Settings(**asdict(RUNS[name]) | changes)
-        # Another number of epochs is another run: its learning rate falls otherwise.
-        folder = f"flowers-{name.replace(' ', '-')}-{settings.epochs}"
-        run = measure(name, settings, given.data, given.runs / folder)
-        records.update(RESULTS, name, {"command": command(given.data, name, given.epochs)} | run)
+        run = measure(
+            name, RUNS[name], given.data, given.runs / f"flowers-{name.replace(' ', '-')}"
+        )
+        records.update(RESULTS, name, {"command": command(given.data, name)} | run)
     if not RESULTS.exists():
         parser.error(f"nothing is recorded yet: {RESULTS.name} is not there")
     Console(width=100).print(table(json.loads(RESULTS.read_text("utf-8"))))

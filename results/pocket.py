@@ -29,6 +29,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from growing import copy_weights
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
@@ -146,23 +147,6 @@ def network(classes, size):
 
     plain = model.build(changed, (size, size, 3))
     return keras.models.clone_model(plain, call_function=normalized)
-
-
-def copy_weights(source, target):
-    """Copies layer by layer; `fc6` is stretched to the larger map, at the same total weight."""
-    for layer in target.layers:
-        if layer.weights:
-            values = source.get_layer(layer.name).get_weights()
-            if layer.name == "fc6":
-                values[0] = stretched(values[0], layer.kernel.shape[0])
-            layer.set_weights(values)
-
-
-def stretched(kernel, inputs):
-    """The kernel of `fc6`, `(places · 256, units)`, for a larger map of as many `inputs`."""
-    side, new_side = (int((rows // 256) ** 0.5) for rows in (len(kernel), inputs))
-    places = tf.image.resize(kernel.reshape(side, side, -1), (new_side, new_side)).numpy()
-    return places.reshape(inputs, -1) * (side / new_side) ** 2
 
 
 def fold(trained, classes):

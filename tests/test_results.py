@@ -9,6 +9,8 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
+from alexnet_lib import AlexNet
+
 
 @pytest.fixture(scope="module")
 def flowers():
@@ -29,9 +31,10 @@ def folder(tmp_path_factory):
     return root
 
 
-def tiny(flowers, **changes):
-    settings = {"epochs": 3, "short_sides": (72, 80), "batch_size": 8, "learning_rate": 0.01}
-    return flowers.Settings(**settings | {"image_size": 67, "fc_units": 16} | changes)
+def tiny(flowers):
+    """Two stages: fc6 has one place, then four."""
+    stages = (flowers.Stage(1, 67, (72,), 0.01), flowers.Stage(2, 99, (108, 120), 0.01))
+    return flowers.Settings(stages, batch_size=8, fc_units=16)
 
 
 def test_flowers_trains_records_and_goes_on(flowers, folder, tmp_path, monkeypatch, capsys):
@@ -44,6 +47,8 @@ def test_flowers_trains_records_and_goes_on(flowers, folder, tmp_path, monkeypat
     assert first["command"] == 'python results/flowers.py --data two_colours "a run"'
     assert str(tmp_path) not in results.read_text()
     assert first["epochs"] == len(first["history"]) == 3
+    assert [row["epoch"] for row in first["history"]] == [1, 2, 3]
+    assert [row["image_size"] for row in first["history"]] == [67, 99, 99]
     assert first["images_seen"] == 3 * 24
     assert first["data"]["training_examples"] == 24
     assert first["data"]["test_examples"] == 6
@@ -67,15 +72,33 @@ def test_flowers_trains_records_and_goes_on(flowers, folder, tmp_path, monkeypat
 
 
 def test_flowers_takes_its_picture_sizes_in_turn(flowers, folder):
-    train, test = flowers.load(str(folder), tiny(flowers))
-    assert [one.short_side for one in train.datasets] == [72, 80]
+    settings = tiny(flowers)
+    train, test = flowers.load(str(folder), settings, settings.stages[1])
+    assert [one.short_side for one in train.datasets] == [108, 120]
     assert train.datasets[0].lighting is train.datasets[1].lighting
     for number in range(3):
         expected = train.datasets[number % 2].epoch(number)
         for got, want in zip(train.epoch(number), expected, strict=True):
             np.testing.assert_array_equal(got[0], want[0])
-    assert test.short_side == 72
+    assert test.short_side == 108
     assert test.lighting is None
+
+
+def test_a_network_grows_with_its_pictures(flowers):
+    small, large = (
+        AlexNet(input_shape=(side, side, 3), classes=2, fc_units=8) for side in (67, 99)
+    )
+    flowers.growing.copy_weights(small, large)
+    for layer in small.layers:
+        if layer.weights and layer.name != "fc6":
+            for got, want in zip(
+                large.get_layer(layer.name).get_weights(), layer.get_weights(), strict=True
+            ):
+                np.testing.assert_array_equal(got, want)
+    # A pool5 that is the same everywhere excites fc6 as much as the one place did.
+    place = np.random.default_rng(0).random(256, "float32")
+    one, four = (model.get_layer("fc6").get_weights()[0] for model in (small, large))
+    np.testing.assert_allclose(np.tile(place, 4) @ four, place @ one, rtol=1e-4)
 
 
 def test_flowers_names_the_runs_it_knows(flowers, capsys):
@@ -92,17 +115,6 @@ def test_flowers_records_runs_side_by_side(flowers, tmp_path):
     assert json.loads(path.read_text()) == {"one": {"epochs": 3}, "two": {"epochs": 2}}
 
 
-def test_augmentation_goes_on_only_with_runs_of_the_same_settings(flowers, tmp_path, monkeypatch):
-    augmentation = importlib.import_module("augmentation")
-    monkeypatch.setattr(augmentation, "RESULTS", tmp_path / "augmentation.json")
-    settings = {"recipe": augmentation.RECIPE.as_dict(), "pictures_per_class": 100}
-    assert augmentation.recorded("none", settings) == []
-    flowers.records.update(augmentation.RESULTS, "none", settings | {"runs": [{"seed": 0}]})
-    assert augmentation.recorded("none", settings) == [{"seed": 0}]
-    assert augmentation.recorded("none", settings | {"pictures_per_class": 20}) == []
-    assert augmentation.recorded("crops and mirrors", settings) == []
-
-
 def test_diagnoses_keep_the_epochs_before_a_run_broke(flowers, tmp_path):
     diagnoses = importlib.import_module("diagnoses")
     assert diagnoses.finished_epochs(tmp_path) == []
@@ -111,3 +123,108 @@ def test_diagnoses_keep_the_epochs_before_a_run_broke(flowers, tmp_path):
         {"epoch": 1, "loss": 2.5},
         {"epoch": 2, "loss": 9.75},
     ]
+
+
+@pytest.fixture(scope="module")
+def small_pictures(tmp_path_factory):
+    """Ten classes of 32×32 pixels: four to train and two to test in each."""
+    root = tmp_path_factory.mktemp("small") / "ten_greys"
+    random = np.random.default_rng(0)
+    for split, count in (("train", 4), ("test", 2)):
+        for label in range(10):
+            folder = root / split / f"grey{label}"
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = (25 * label + random.normal(0, 5, (32, 32, 3))).clip(0, 255)
+                Image.fromarray(pixels.astype("uint8")).save(folder / f"{number}.png")
+    return root
+
+
+def test_cifar10_is_read_class_by_class(flowers, small_pictures):
+    cifar10 = importlib.import_module("cifar10")
+    pictures, labels = cifar10.arrays(str(small_pictures), "train", per_class=1, skip=2)
+    assert labels.tolist() == list(range(10))
+    for label, picture in zip(labels, pictures, strict=True):
+        file = small_pictures / "train" / f"grey{label}" / "2.png"
+        np.testing.assert_array_equal(picture, np.asarray(Image.open(file)))
+
+
+def test_cifar10_batches_repeat_by_their_seed_and_differ_by_epoch(flowers, small_pictures):
+    cifar10 = importlib.import_module("cifar10")
+    examples = cifar10.arrays(str(small_pictures), "train")
+    plain = np.concatenate([x for x, _ in cifar10.batches(*examples, 28, batch=16)])
+    np.testing.assert_allclose(plain, (examples[0][:, 2:30, 2:30] - 120.0) / 64, rtol=1e-6)
+    first, second = (
+        cifar10.batches(*examples, 28, seed=1, crop=True, mirror=True) for _ in range(2)
+    )
+    one, again, same = (np.concatenate([x for x, _ in run]) for run in (first, first, second))
+    np.testing.assert_array_equal(one, same)
+    assert (one != again).any()
+
+
+def test_a_training_starts_afresh_from_each_seed(flowers, small_pictures):
+    cifar10 = importlib.import_module("cifar10")
+    figure1 = importlib.import_module("figure1")
+    examples = cifar10.arrays(str(small_pictures), "train")
+    training = cifar10.Training(figure1.network("relu", "today"))
+    one, two, again = (figure1.train(training, examples, 0.01, seed, 2) for seed in (0, 1, 0))
+    assert one == again
+    assert len(one) == 2
+    wrong = [
+        np.argmax(training.model(x), 1) != y
+        for x, y in cifar10.batches(*examples, 24, batch=1)
+    ]
+    assert training.error(cifar10.batches(*examples, 24)) == pytest.approx(np.mean(wrong))
+    assert one != two
+
+
+def test_figure1_records_what_it_ran(flowers, small_pictures, tmp_path, monkeypatch):
+    figure1 = importlib.import_module("figure1")
+    for name, value in {
+        "RESULTS": tmp_path / "figure1.json",
+        "RATES": (1e-4, 0.02),
+        "TRIAL_EPOCHS": 1,
+        "SEEDS": (0,),
+        "MAX_EPOCHS": 2,
+        "STARTS": ("today",),
+        "ACTIVATIONS": ("relu",),
+    }.items():
+        monkeypatch.setattr(figure1, name, value)
+    figure1.main(["--data", str(small_pictures)])
+    record = json.loads(figure1.RESULTS.read_text())["relu, today"]
+    assert record["learning_rate"] in figure1.RATES
+    (run,) = record["runs"]
+    reached = run["training_errors"][-1] <= figure1.GOAL
+    assert run["epochs_to_goal"] == (len(run["training_errors"]) if reached else None)
+    assert str(tmp_path) not in figure1.RESULTS.read_text()
+
+
+def test_ablations_go_on_where_they_stopped(flowers, small_pictures, tmp_path, monkeypatch):
+    ablations = importlib.import_module("ablations")
+    for name, value in {
+        "RESULTS": tmp_path / "ablations.json",
+        "PER_CLASS": 2,
+        "EPOCHS": 1,
+        "RATES": (0.01,),
+        "SEEDS": (0,),
+        "VARIANTS": {name: ablations.VARIANTS[name] for name in ("whole", "no dropout")},
+    }.items():
+        monkeypatch.setattr(ablations, name, value)
+    call = ["--data", str(small_pictures)]
+    ablations.main(call)
+    first = json.loads(ablations.RESULTS.read_text())
+    monkeypatch.setattr(ablations, "SEEDS", (0, 1))
+    ablations.main(call)
+    second = json.loads(ablations.RESULTS.read_text())
+    for name in ablations.VARIANTS:
+        assert [run["seed"] for run in second[name]["runs"]] == [0, 1]
+        assert second[name]["runs"][0] == first[name]["runs"][0]
+        assert second[name]["learning_rate"] == 0.01
+
+
+def test_each_ablation_changes_the_network_or_its_pictures(flowers):
+    ablations = importlib.import_module("ablations")
+    variants = [(list(layers), pictures) for layers, pictures in ablations.VARIANTS.values()]
+    assert all(variants.count(variant) == 1 for variant in variants)
+    kinds = [layer.kind for layer in ablations.VARIANTS["no LRN"][0]]
+    assert "normalization" not in kinds
