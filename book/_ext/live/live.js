@@ -27,10 +27,10 @@ const TOO_MANY_PIXELS = 100e6;
 class Refusal extends Error {}
 
 const loaded = new Map();
-/** Runs a script of the folder `live` once. */
+/** Loads a script of the folder `live` once; it then stands in `alexnetFiles` under its name. */
 function script(name) {
   if (!loaded.has(name)) {
-    const element = html("script", { src: new URL(name, FOLDER).href });
+    const element = html("script", { src: new URL(`${name}.js`, FOLDER).href });
     loaded.set(
       name,
       new Promise((resolve, reject) => {
@@ -38,13 +38,20 @@ function script(name) {
         element.onerror = () => {
           loaded.delete(name);
           element.remove();
-          reject(new Refusal(`The file ${name} cannot be loaded, so the network cannot run. Was the book built without TensorFlow.js?`));
+          reject(new Refusal(`The file ${name}.js cannot be loaded, so the network cannot run. Was the book built without TensorFlow.js?`));
         };
       }),
     );
     document.head.append(element);
   }
   return loaded.get(name);
+}
+
+const ran = new Set();
+/** Runs on this page, once, what a script brought as a function. */
+function runHere(name) {
+  if (!ran.has(name)) window.alexnetFiles[name].call(window);
+  ran.add(name);
 }
 
 // ---- Pictures --------------------------------------------------------------------------------------
@@ -140,11 +147,10 @@ function build(tools) {
 
   // ---- The network, and one pass after the other ------------------------------------------------
 
-  let engine = null;
+  let engine = null; // a computer of live/network.js
   let tensors = null;
   let pixels = null; // of the picture, 0..255, R, G, B
   let version = 0; // of the picture
-  let pass = null;
   let answers = null; // probabilities
   let before = null; // those of the picture as it is, by the network as it is
   let values = null; // of the layer that is shown
@@ -193,25 +199,21 @@ function build(tools) {
         const picture = `${version} ${engine.backend}`;
         if (passed !== asked) {
           const started = performance.now();
-          const next = await engine.forward(covered(state), editsOf(state));
-          pass?.dispose();
-          pass = next;
-          answers = await pass.read(last);
+          answers = await engine.look(covered(state), editsOf(state));
           took = performance.now() - started;
           [passed, shown] = [asked, ""];
         }
         if (shown !== state.layer) {
-          values = await pass.read(state.layer);
+          values = await engine.read(state.layer);
           shown = state.layer;
         } else if (judged !== picture) {
-          const plain = await engine.forward(pixels);
-          before = await plain.read(last);
-          plain.dispose();
+          before = await engine.answers(pixels);
           judged = picture;
         } else break;
         show();
       }
     } catch (error) {
+      engine.dispose();
       engine = null;
       refuse(error, "The network stopped");
     } finally {
@@ -228,31 +230,32 @@ function build(tools) {
 
   async function use(backend) {
     const { alexnetLive: live } = window;
-    await Promise.all([script("weights.js"), script("tf-core.js")]);
-    tensors ??= live.readSafetensors(decoded(window.alexnetFiles.weights));
-    const { tf } = window;
-    if (backend === "wasm") {
-      await Promise.all([script("tf-wasm.js"), script("wasm.js")]);
-      await live.startWasm(tf, decoded(window.alexnetFiles.wasm));
-    } else {
-      await script("tf-webgl.js");
-      await live.startWebgl(tf);
+    const runtime = ["tf-core", `tf-${backend}`];
+    const binary = backend === "wasm" ? ["wasm"] : [];
+    await Promise.all(["weights", ...runtime, ...binary].map(script));
+    const { alexnetFiles: files } = window;
+    tensors ??= live.readSafetensors(decoded(files.weights));
+    const needs = [backend, network, tensors, ...binary.map((name) => decoded(files[name]))];
+    try {
+      return await live.startInWorker([...runtime, "network"].map((name) => files[name]), ...needs);
+    } catch {
+      // No worker in this browser, or none that can do this: then the page computes.
+      runtime.forEach(runHere);
+      return live.Computer.start(...needs);
     }
-    return new live.Network(tf, network, tensors);
   }
 
   function replace(next) {
-    pass?.dispose();
-    pass = null;
-    if (engine !== next) engine?.dispose();
+    engine?.dispose();
     engine = next;
     passed = judged = shown = "";
   }
 
   /** WebAssembly answers at once. A graphics processor takes over where it proves the faster one. */
   async function choose(wanted) {
-    const { alexnetLive: live } = window;
     try {
+      runHere("network");
+      const { alexnetLive: live } = window;
       const first = live.hasWasm() ? "wasm" : "webgl";
       const backend = wanted === "automatic" ? first : wanted;
       if (backend === "wasm" ? first !== "wasm" : live.webgl(false) === null) {
@@ -267,26 +270,28 @@ function build(tools) {
       refuse(error, "The network cannot run here");
     }
     work();
-    if (wanted === "automatic" && engine?.backend === "wasm" && live.hasGraphics()) {
+    if (wanted === "automatic" && engine?.backend === "wasm" && window.alexnetLive.hasGraphics()) {
       void alone(tryGraphics);
     }
   }
 
   async function tryGraphics() {
-    const { alexnetLive: live, tf } = window;
+    const { alexnetLive: live } = window;
     const calm = engine;
     if (!calm || !pixels) return;
+    let swift = null;
     try {
       const slow = await live.milliseconds(calm, pixels);
-      const swift = await use("webgl");
-      const agrees = await live.agree(calm, swift, pixels, last);
-      if (agrees && (await live.milliseconds(swift, pixels)) < slow) replace(swift);
-      else swift.dispose();
+      swift = await use("webgl");
+      const agrees = await live.agree(calm, swift, pixels);
+      if (agrees && (await live.milliseconds(swift, pixels)) < slow) {
+        replace(swift);
+        return work();
+      }
     } catch {
       // A graphics processor that cannot do it leaves everything as it was.
     }
-    await tf.setBackend(engine.backend);
-    work();
+    swift?.dispose();
   }
 
   // ---- Where pictures come from ---------------------------------------------------------------------

@@ -1,7 +1,8 @@
 // The network in the browser. Nothing about it is written here: the layers come from the
 // description that Python exported (book/_ext/alexnet_live.py), the weights from a safetensors file
-// of 8 bits (alexnet_lib/compact.py), the arithmetic from TensorFlow.js.
-window.alexnetLive = (() => {
+// of 8 bits (alexnet_lib/compact.py), the arithmetic from TensorFlow.js. All of this runs in a worker,
+// or on the page itself where a browser gives it none: only the page knows `document`.
+self.alexnetLive = (() => {
   const ARRAYS = { I8: Int8Array, F32: Float32Array };
 
   /** The tensors of a safetensors file: name → `{ shape, values }`. */
@@ -185,6 +186,7 @@ window.alexnetLive = (() => {
      */
     async forward(pixels, edits = NO_EDITS) {
       const { tf, description } = this;
+      await tf.setBackend(this.backend); // another network may have used another one
       const outputs = new Map();
       const pass = new Pass(outputs);
       try {
@@ -258,34 +260,127 @@ window.alexnetLive = (() => {
     }
   }
 
-  /** Whether two networks give the same answers, to a thousandth. */
-  async function agree(one, other, pixels, layer) {
-    const answers = [];
-    for (const network of [one, other]) {
-      await network.tf.setBackend(network.backend);
-      const pass = await network.forward(pixels);
-      answers.push(await pass.read(layer));
-      pass.dispose();
+  // ---- Computers ------------------------------------------------------------------------------
+
+  /** The network on a backend. What left the layers for the last picture is kept. */
+  class Computer {
+    static async start(backend, description, tensors, wasm) {
+      const { tf } = self;
+      await (backend === "wasm" ? startWasm(tf, wasm) : startWebgl(tf));
+      return new Computer(new Network(tf, description, tensors));
     }
-    return answers[0].every((answer, index) => Math.abs(answer - answers[1][index]) < 1e-3);
+
+    constructor(network) {
+      this.network = network;
+      this.backend = network.backend;
+      this.last = network.description.layers.at(-1).name;
+      this.pass = null;
+    }
+
+    /** Sends a picture through and returns what the last layer says. */
+    async look(pixels, edits) {
+      const next = await this.network.forward(pixels, edits);
+      this.pass?.dispose();
+      this.pass = next;
+      return next.read(this.last);
+    }
+
+    /** What the last layer says of the picture as it is; what is kept stays. */
+    async answers(pixels) {
+      const pass = await this.network.forward(pixels);
+      const values = await pass.read(this.last);
+      pass.dispose();
+      return values;
+    }
+
+    /** What left a layer for the picture that was looked at. */
+    read(layer) {
+      return this.pass.read(layer);
+    }
+
+    dispose() {
+      this.pass?.dispose();
+      this.network.dispose();
+    }
   }
 
-  /** Milliseconds of a pass, the best of three after one that compiles. */
-  async function milliseconds(network, pixels) {
-    const last = network.description.layers.at(-1).name;
+  /** In a worker: does what messages ask of a computer, and answers each by its own port. */
+  function serve() {
+    let computer = null;
+    self.onmessage = async ({ data: { method, values }, ports: [port] }) => {
+      try {
+        if (method === "start") {
+          computer = await Computer.start(...values);
+          port.postMessage({});
+        } else port.postMessage({ result: await computer[method](...values) });
+      } catch (error) {
+        port.postMessage({ error: error.message });
+      }
+    };
+  }
+
+  /**
+   * A computer in a worker: the page stays free, and each method is a message there and one back.
+   * `scripts` are functions whose text the worker runs. It comes as a blob, since a page that was
+   * opened as a file cannot start a worker from another file, and since such a worker has the rules
+   * of its page: it, too, can connect to nothing.
+   */
+  async function startInWorker(scripts, backend, ...rest) {
+    const text = [...scripts.map((script) => `(${script})();`), "alexnetLive.serve();"].join("\n");
+    const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+    const worker = new Worker(address);
+    const broken = new Promise((_, reject) => {
+      worker.onerror = (event) => {
+        event.preventDefault();
+        reject(new Error(event.message || "The worker did not start."));
+      };
+    });
+    const ask = (method, ...values) =>
+      new Promise((resolve, reject) => {
+        const { port1: ours, port2: theirs } = new MessageChannel();
+        ours.onmessage = ({ data: { result, error } }) => {
+          ours.close();
+          if (error === undefined) resolve(result);
+          else reject(new Error(error));
+        };
+        worker.postMessage({ method, values }, [theirs]);
+      });
+    try {
+      await Promise.race([ask("start", backend, ...rest), broken]);
+    } catch (error) {
+      worker.terminate();
+      throw error;
+    } finally {
+      URL.revokeObjectURL(address);
+    }
+    return {
+      backend,
+      look: (pixels, edits) => ask("look", pixels, edits),
+      answers: (pixels) => ask("answers", pixels),
+      read: (layer) => ask("read", layer),
+      dispose: () => worker.terminate(),
+    };
+  }
+
+  /** Whether two computers give the same answers, to a thousandth. */
+  async function agree(one, other, pixels) {
+    const [ours, theirs] = [await one.answers(pixels), await other.answers(pixels)];
+    return ours.every((answer, index) => Math.abs(answer - theirs[index]) < 1e-3);
+  }
+
+  /** Milliseconds until a picture is answered, the best of three after one that compiles. */
+  async function milliseconds(computer, pixels) {
     const taken = [];
     for (let attempt = 0; attempt < 4; attempt += 1) {
       const start = performance.now();
-      const pass = await network.forward(pixels);
-      await pass.read(last);
+      await computer.answers(pixels);
       taken.push(performance.now() - start);
-      pass.dispose();
     }
     return Math.min(...taken.slice(1));
   }
 
   return {
-    ...{ Network, NO_EDITS, readSafetensors, silent },
+    ...{ Computer, Network, NO_EDITS, readSafetensors, serve, silent, startInWorker },
     ...{ agree, hasGraphics, hasWasm, milliseconds, startWasm, startWebgl, webgl },
   };
 })();
