@@ -42,7 +42,8 @@ lint: $(VENV)/.installed  ## check the style of the code, notebooks included
 
 test: lint _build/.finished  ## style, library, notebooks (executed twice), pages in a browser
 	@sh .ci/browser
-	@"$(PYTHON)" -m pytest
+	@"$(PYTHON)" -m pytest -n 2 --dist loadgroup -m "not alone"
+	@"$(PYTHON)" -m pytest -m alone
 
 notebooks: $(VENV)/.installed  ## execute the chapters again and keep their outputs
 	@"$(PYTHON)" .ci/execute_notebooks.py $(NOTEBOOKS)

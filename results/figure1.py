@@ -8,10 +8,10 @@ CIFAR-10 six times faster than the same network with tanh; learning rates were "
 independently" for each, "to make training as fast as possible", without any regularization.
 
 The paper does not describe that network. Here it is the one of four layers that cuda-convnet, the
-program of that time, brought along for CIFAR-10 (layers-80sec.cfg): three convolutions of 5×5 with
-32, 32 and 64 filters, pooling 3/2 after each, one fully connected layer; on the central 24×24
-pixels of all 50,000 training pictures. Batches of 128, momentum 0.9, a constant rate. Initial
-values:
+program of that time, brought along for CIFAR-10 (layers-19pct.cfg; there, the second and third
+pooling take means): three convolutions of 5×5 with 32, 32 and 64 filters, max pooling 3/2 after
+each, one fully connected layer; on the central 24×24 pixels of all 50,000 training pictures.
+Batches of 128, momentum 0.9, a constant rate. Initial values:
 
     today   variance 2 / fan in for ReLU, 1 / fan in for tanh
     2012    N(0, 0.01²), the paper's, for both

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,3 +27,12 @@ def documents() -> list[str]:
 def notebooks() -> list[Path]:
     """The chapters, which are the notebooks of the folder `book`."""
     return sorted(BOOK.glob("*.ipynb"))
+
+
+def pytest_collection_modifyitems(items):
+    """Work for several processes (`pytest -n 2 --dist loadgroup`): a file of tests stays together,
+    for its fixtures' sake, but each chapter goes by itself."""
+    for item in items:
+        one_chapter = item.path.name == "test_notebooks.py"
+        group = item.callspec.id if one_chapter else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))

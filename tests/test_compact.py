@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 
 import keras
 import numpy as np
@@ -75,6 +74,7 @@ class TestPocket:
         assert compact.POCKET.stat().st_size <= 10e6
         assert (compact.POCKET.parent / "README.md").is_file()
 
+    @pytest.mark.alone
     def test_it_loads_within_two_seconds(self):
         # Of processor time: a busy machine is no fault of the weights.
         code = (
@@ -97,9 +97,7 @@ class TestPocket:
         assert seconds < 2
 
     def test_it_is_the_papers_network_with_its_own_head(self):
-        start = time.perf_counter()
         model = AlexNet(weights="pocket")
-        assert time.perf_counter() - start < 10
         _, description = compact.read()
         records = {r.name: r for r in trace(classes=description["classes"], fc_units=512)}
         for layer in model.layers[1:]:

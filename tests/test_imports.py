@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 from conftest import ROOT
@@ -21,8 +22,19 @@ def seconds_to_import():
     return int(re.search(r"\|\s*(\d+) \| alexnet_lib\n", report)[1]) / 1e6
 
 
+@pytest.mark.alone
 def test_import_takes_under_a_tenth_of_a_second():
     assert min(seconds_to_import() for _ in range(3)) < 0.1
+
+
+@pytest.mark.alone
+def test_the_summary_takes_under_half_a_second():
+    def seconds():
+        start = time.perf_counter()
+        python("-m", "alexnet_lib.cli", "summary")
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(3)) < 0.5
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ from conftest import ROOT, notebooks
 from nbclient import NotebookClient
 
 PROMISED_SECONDS = 60  # on two quiet cores
-# Machines for continuous integration share their cores; half as long again is still the machine,
-# more is the chapter.
-ALLOWED_SECONDS = 1.5 * PROMISED_SECONDS
+# Here two chapters run at a time, so each has one core, and machines for continuous integration
+# share even that. Beyond this, it is the chapter.
+ALLOWED_SECONDS = 2.5 * PROMISED_SECONDS
 
 PICTURES = {"image/png", "image/jpeg", "image/gif", "image/svg+xml"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -151,7 +151,7 @@ def test_runs_to_the_end_under_nbclient(path):
     assert not not_in_order(notebook)
     assert not list(problems(notebook))
     assert seconds <= ALLOWED_SECONDS, (
-        f"{seconds:.0f} s; a chapter may take {PROMISED_SECONDS} s on two quiet cores"
+        f"{seconds:.0f} s on one core; a chapter may take {PROMISED_SECONDS} s on two quiet ones"
     )
 
 
