@@ -49,7 +49,7 @@ def gradient_through_depth(function: str, depth: int, gain: float, seed: int) ->
     return np.array(sizes[::-1]) / sizes[0]
 
 
-class Activations(Explorer, module="activations"):
+class Activations(Explorer):
     """ReLU, tanh and sigmoid with their derivatives, and the gradient through many layers.
 
         Activations(depth=20)
@@ -69,6 +69,8 @@ class Activations(Explorer, module="activations"):
     >>> Activations(depth=20)
     Activations(x=2, depth=20, gain=1, seed=0)
     """
+
+    _module = "activations"
 
     x = traitlets.Float(min=-6, max=6).tag(sync=True, step=0.1)
     depth = traitlets.Int(min=1, max=DEEPEST).tag(sync=True)

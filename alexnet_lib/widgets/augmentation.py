@@ -19,7 +19,7 @@ def crops(size: int) -> int:
     return 2 * (photographs.SIDE - size + 1) ** 2
 
 
-class Augmentation(Explorer, module="augmentation"):
+class Augmentation(Explorer):
     """Drag a crop over a 256 picture, mirror it, shift its colours, see the ten crops of the test.
 
         Augmentation(photograph)
@@ -40,6 +40,8 @@ class Augmentation(Explorer, module="augmentation"):
     >>> Augmentation(numpy.zeros((256, 256, 3)), mirror=True)
     Augmentation(size=227, row=14, column=14, mirror=True, alpha=(0, 0, 0))
     """
+
+    _module = "augmentation"
 
     size = traitlets.Enum(list(SIZES)).tag(sync=True)
     row = traitlets.Int(min=0, max=photographs.SIDE - min(SIZES)).tag(sync=True)

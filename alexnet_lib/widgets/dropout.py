@@ -21,7 +21,7 @@ def sums(activities, weights, rate: float, seed: int, draws: int, inverted: bool
     return kept @ np.multiply(activities, weights) / (1 - rate if inverted else 1)
 
 
-class Dropout(Explorer, module="dropout"):
+class Dropout(Explorer):
     """Silence the units of a layer by chance, and see what reaches the next layer, again and again.
 
         Dropout(fc7[0, :32], fc8.kernel[:32, 3])
@@ -44,6 +44,8 @@ class Dropout(Explorer, module="dropout"):
     >>> Dropout([1.0, 2.0], [0.5, -1.0])
     Dropout(units=2, rate=0.5, draws=200, seed=0)
     """
+
+    _module = "dropout"
 
     rate = traitlets.Float(min=0, max=0.9).tag(sync=True, step=0.05)
     draws = traitlets.Int(min=1, max=MOST_DRAWS).tag(sync=True)

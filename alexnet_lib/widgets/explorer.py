@@ -25,9 +25,9 @@ def front_end(module: str) -> str:
 class Explorer(anywidget.AnyWidget):
     """A widget whose saved output is enough to bring it to life on a page without Python.
 
-    A subclass sits in `NAME.py` and says `class Name(Explorer, module="NAME")`; its front end is
-    `NAME.js` beside it, its look `explorer.css`, and the parts in `explorer.js` are shared by all.
-    It implements `still` and `__repr__`.
+    A subclass sits in `NAME.py` and says `_module = "NAME"`; its front end is `NAME.js` beside it,
+    its look `explorer.css`, and the parts in `explorer.js` are shared by all. (The name is no
+    keyword of the class: Colab's traitlets takes none.) It implements `still` and `__repr__`.
 
     The reader's settings are traits of simple types, which the address of a page can carry; data
     that come with the widget are lists and dictionaries, which no address can replace.
@@ -51,10 +51,9 @@ class Explorer(anywidget.AnyWidget):
     # ipywidgets 7, which Colab has, shows widgets by this method and leaves out all but the view.
     _ipython_display_ = None
 
-    def __init_subclass__(cls, module: str | None = None, **options):
-        if module:  # none where traitlets derives a class, to add a trait to an instance
-            cls._module = module
-            cls._esm = front_end(module)
+    def __init_subclass__(cls, **options):
+        if "_module" in vars(cls):  # not where traitlets derives a class, to add a trait
+            cls._esm = front_end(cls._module)
         super().__init_subclass__(**options)
 
     @traitlets.default("limits")

@@ -58,7 +58,7 @@ def strongest_slices(kernel: np.ndarray, groups: int = 1) -> dict:
     return {"channels": order + depth * group[:, None], "weights": weights}
 
 
-class FeatureMaps(Explorer, module="feature_maps"):
+class FeatureMaps(Explorer):
     """The maps of a network for some pictures; each map's filter; what each unit sees.
 
         FeatureMaps(model, {"cat": cat, "coffee": coffee})
@@ -78,6 +78,8 @@ class FeatureMaps(Explorer, module="feature_maps"):
         ValueError: if there is no picture, a layer has no maps, or what should be shown first is
             not there.
     """
+
+    _module = "feature_maps"
 
     picture = traitlets.Unicode().tag(sync=True)
     layer = traitlets.Unicode().tag(sync=True)

@@ -73,7 +73,7 @@ def describe_network(variant: str) -> dict:
     }
 
 
-class NetworkMap(Explorer, module="network_map"):
+class NetworkMap(Explorer):
     """Click a layer: its shape, parameters, multiplications, what it sees, and what feeds it.
 
         NetworkMap(photograph)
@@ -94,6 +94,8 @@ class NetworkMap(Explorer, module="network_map"):
     >>> NetworkMap(layer="conv5")
     NetworkMap(variant='paper', layer='conv5', row=6, column=6)
     """
+
+    _module = "network_map"
 
     variant = traitlets.Enum(list(architecture.VARIANTS)).tag(sync=True)
     layer = traitlets.Unicode().tag(sync=True)

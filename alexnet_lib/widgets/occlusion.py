@@ -17,7 +17,7 @@ GREY = "#" + "".join(f"{round(colour):02x}" for colour in ILSVRC_MEAN)
 """The colour that is 0 after the preprocessing."""
 
 
-class Occlusion(Explorer, module="occlusion"):
+class Occlusion(Explorer):
     """Which parts of a picture the answers of a network rest on (Zeiler and Fergus 2014).
 
         Occlusion(model, {"cat": cat}, class_names)
@@ -39,6 +39,8 @@ class Occlusion(Explorer, module="occlusion"):
         ValueError: if there is no picture, the names do not fit the model, the square does not fit
             the picture, or what should be shown first is not there.
     """
+
+    _module = "occlusion"
 
     picture = traitlets.Unicode().tag(sync=True)
     row = traitlets.Int(min=0).tag(sync=True)

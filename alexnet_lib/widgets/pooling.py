@@ -21,7 +21,7 @@ def max_pool(picture, kernel: int, stride: int) -> np.ndarray:
     return windows[::stride, ::stride].max((2, 3))
 
 
-class Pooling(Explorer, module="pooling"):
+class Pooling(Explorer):
     """A small grey picture is shifted, and pooled with 3/2 (overlapping) and 2/2 windows.
 
         Pooling(photograph)
@@ -42,6 +42,8 @@ class Pooling(Explorer, module="pooling"):
     >>> Pooling(right=1)
     Pooling(right=1, down=0)
     """
+
+    _module = "pooling"
 
     right = traitlets.Int(min=-REACH, max=REACH).tag(sync=True)
     down = traitlets.Int(min=-REACH, max=REACH).tag(sync=True)

@@ -47,7 +47,7 @@ def presets() -> dict[str, dict]:
     }
 
 
-class ResponseNormalization(Explorer, module="response_normalization"):
+class ResponseNormalization(Explorer):
     """What LRN makes of the channels at one place of a photograph, and who suppresses whom.
 
         ResponseNormalization(maps[0], photograph)
@@ -72,6 +72,8 @@ class ResponseNormalization(Explorer, module="response_normalization"):
     >>> ResponseNormalization([3.0, 40.0, 5.0, 0.0])
     ResponseNormalization(n=5, k=2, alpha=0.0001, beta=0.75, groups=1, channel=1)
     """
+
+    _module = "response_normalization"
 
     _measured = ("activities",)
 

@@ -59,7 +59,7 @@ def _within(name: str) -> traitlets.Int:
     return traitlets.Int(min=low, max=high).tag(sync=True)
 
 
-class ShapeCalculator(Explorer, module="shape_calculator"):
+class ShapeCalculator(Explorer):
     """How many places a window has on a map, which pixels it misses, and what that changes.
 
     Start from a layer of a variant and change what you like; what is not given is the layer's.
@@ -82,6 +82,8 @@ class ShapeCalculator(Explorer, module="shape_calculator"):
     >>> ShapeCalculator(input_size=224)
     ShapeCalculator(input_size=224, kernel=11, stride=4, padding=0, rounding='floor')
     """
+
+    _module = "shape_calculator"
 
     variant = traitlets.Enum(list(architecture.VARIANTS)).tag(sync=True)
     layer = traitlets.Unicode().tag(sync=True)

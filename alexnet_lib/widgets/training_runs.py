@@ -41,7 +41,7 @@ def common_target(runs: Iterable[list[float | None]], up: bool) -> float:
     return worst(reached) if reached else 0.0
 
 
-class TrainingRuns(Explorer, module="training_runs"):
+class TrainingRuns(Explorer):
     """Recorded runs on the same axes: choose a measure, an epoch, a target, and whom to show.
 
         TrainingRuns({"ReLU": relu.history, "tanh": tanh.history}, metric="accuracy")
@@ -60,6 +60,8 @@ class TrainingRuns(Explorer, module="training_runs"):
     >>> TrainingRuns({"a": [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0}]})
     TrainingRuns(runs=['a'], metric='loss', target=1)
     """
+
+    _module = "training_runs"
 
     metric = traitlets.Unicode().tag(sync=True)
     against = traitlets.Enum(["epoch", "seconds"]).tag(sync=True)
