@@ -577,6 +577,7 @@ DRAG = """async ([target, answer]) => {
 }"""
 
 
+@pytest.mark.alone
 @EVERY
 def test_a_drag_is_answered_within_50_ms(visited, name):
     _, answer, target = SAMPLES[name]

@@ -212,13 +212,27 @@ def opened(chromium, address):
         tab.context.close()
 
 
-@pytest.fixture(scope="module")
-def shared(chromium, address):
-    """One page whose network has answered, for tests that leave it as it is."""
+NO_WORKER = "delete window.Worker;"
+
+
+def answered_page(chromium, address, before):
     tab = Tab(chromium, 1280, "light")
+    tab.page.add_init_script(before)
     yield Live(tab.open(address)).answered().page
     assert not tab.complaints
     tab.context.close()
+
+
+@pytest.fixture(scope="module")
+def shared(chromium, address):
+    """A page that has computed by itself, for tests that leave it as it is."""
+    yield from answered_page(chromium, address, NO_WORKER)
+
+
+@pytest.fixture(scope="module")
+def workers_page(chromium, address):
+    """A page whose worker has computed, for tests that leave it as it is."""
+    yield from answered_page(chromium, address, "")
 
 
 def encoded(image, **options):
@@ -230,10 +244,10 @@ def encoded(image, **options):
 # ---- Every layer against Keras -----------------------------------------------------------------
 
 FORWARD = """async ([network, weights, pixels, edits]) => {
-    const { alexnetLive: live, explorerParts: parts, tf } = window;
-    const file = parts.decoded(weights ?? window.alexnetFiles.weights);
-    const net = new live.Network(tf, network, live.readSafetensors(file));
-    const rgb = new Float32Array(parts.decoded(pixels).buffer);
+    const { alexnetLive: live, tf } = self;
+    const decoded = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    const net = new live.Network(tf, network, live.readSafetensors(decoded(weights)));
+    const rgb = new Float32Array(decoded(pixels).buffer);
     const pass = await net.forward(rgb, { ...live.NO_EDITS, ...edits });
     const outputs = {};
     for (const { name } of network.layers) {
@@ -250,12 +264,12 @@ FORWARD = """async ([network, weights, pixels, edits]) => {
 }"""
 
 
-def browsers_layers(page, layers, pixels, weights=None, edits=None):
-    """What leaves each layer in the browser, by name. `weights` are a file; else those shipped."""
+def browsers_layers(place, layers, pixels, weights=None, edits=None):
+    """What leaves each layer on a page or in a worker, by name. `weights` are a file's content."""
     described = alexnet_live.describe(layers, pixels.shape)
     as_text = base64.b64encode(np.asarray(pixels, "<f4").tobytes()).decode()
-    file = base64.b64encode(weights).decode() if weights else None
-    found = page.evaluate(FORWARD, [described, file, as_text, edits or {}])
+    file = base64.b64encode(weights or compact.POCKET.read_bytes()).decode()
+    found = place.evaluate(FORWARD, [described, file, as_text, edits or {}])
     return {
         layer["name"]: np.frombuffer(base64.b64decode(found[layer["name"]]), "<f4").reshape(
             layer["output_shape"]
@@ -272,9 +286,13 @@ def assert_same(found, expected):
         assert off < 1e-3, f"{name} is off by {off:.1e}"
 
 
-def test_every_layer_of_the_shipped_network_equals_keras(shared, network, pixels):
+@pytest.mark.parametrize("where", ["in a worker", "on the page"])
+def test_every_layer_of_the_shipped_network_equals_keras(
+    shared, workers_page, network, pixels, where
+):
     layers = description_of(compact.read()[1])
-    found = browsers_layers(shared, layers, pixels)
+    place = shared if where == "on the page" else workers_page.workers[0]
+    found = browsers_layers(place, layers, pixels)
     expected = inspection.activations(network, np.asarray(preprocess_input(pixels)))
     assert list(expected) == [layer.name for layer in layers]
     assert_same(found, expected)
@@ -387,7 +405,7 @@ def test_weights_of_another_network_are_refused(shared):
 # ---- Speed -------------------------------------------------------------------------------------
 
 PASSES = """async (count) => {
-    const { alexnetLive: live, explorerParts: parts, tf } = window;
+    const { alexnetLive: live, explorerParts: parts, tf } = window;  // no worker computes
     const { network } = JSON.parse(document.querySelector("[data-explorer=live]").dataset.state);
     const file = () => live.readSafetensors(parts.decoded(window.alexnetFiles.weights));
     window.net ??= new live.Network(tf, network, file());
@@ -416,11 +434,39 @@ def processor_milliseconds(page, script, argument):
     return taken
 
 
+@pytest.mark.alone
 def test_a_pass_takes_80_ms_and_the_first_400(opened):
-    page = opened().answered().page
+    page = opened(before=NO_WORKER).answered().page
     page.evaluate(PASSES, 0)  # weights are read before, as on the page
     assert processor_milliseconds(page, PASSES, 1) < 400
     assert processor_milliseconds(page, PASSES, 5) / 5 < 80
+
+
+CLICK_AT_ONCE = """(() => {
+    const click = () => {
+        const layer = document.querySelector(".ex-live [data-layer=conv2]");
+        if (layer?.getAttribute("aria-pressed") === "true") window.interactive = performance.now();
+        else requestAnimationFrame(click);
+        layer?.click();
+    };
+    click();
+})();"""
+
+
+@pytest.mark.alone
+def test_the_page_is_interactive_within_two_seconds(chromium, address):
+    """From the address to the frame in which a click on a layer has been answered."""
+    times = []
+    for _ in range(3):  # other work on the machine can slow an attempt; it cannot speed one up
+        tab = Tab(chromium, 1280, "light")
+        tab.page.add_init_script(CLICK_AT_ONCE)
+        it = Live(tab.open(address))
+        expect(it.heading).to_contain_text("conv2: map 0 of 256")
+        times.append(it.answered().page.evaluate("window.interactive"))
+        tab.context.close()
+        if times[-1] < 2000:
+            break
+    assert min(times) < 2000
 
 
 # ---- What the page may do ----------------------------------------------------------------------
@@ -453,6 +499,25 @@ def test_the_page_can_connect_to_nothing_and_runs_no_text(chromium, address):
     assert "'unsafe-eval'" not in policy
     assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
     page.close()
+
+
+def test_its_worker_can_connect_to_nothing_either(workers_page, address):
+    (worker,) = workers_page.workers
+    assert worker.url.startswith("blob:")
+    asked = worker.evaluate(
+        """async (address) => {
+            const blocked = [];
+            addEventListener("securitypolicyviolation", (e) => blocked.push(e.effectiveDirective));
+            await fetch(address).catch(() => {});
+            await new Promise((resolve) => setTimeout(() => {
+                try { new Function("self.ran = true")(); } catch {}
+                setTimeout(resolve, 50);
+            }));
+            return [self.ran ?? null, blocked];
+        }""",
+        address,
+    )
+    assert asked == [None, ["connect-src", "script-src"]]
 
 
 def test_only_the_live_page_has_its_files(pages):
@@ -678,7 +743,9 @@ def test_filters_are_silenced_and_speak_again(opened):
     it.page.wait_for_url("**silenced=conv1.95+conv2.7*")
     expect(it.comparison).to_contain_text("Without your changes: ")
     it.press("conv1 95 ×, let it speak again")
-    it.press("conv2 7 ×, let it speak again")
+    expect(it.panel.get_by_role("button", name="conv2 7 ×")).to_be_focused()
+    it.page.keyboard.press("Enter")
+    expect(it.layer("conv2")).to_be_focused()
     expect(it.comparison).to_be_empty()
     expect(it.label("silence this filter")).not_to_be_checked()
 
@@ -776,10 +843,10 @@ def slowest(page, *where):
     return min(attempts)
 
 
-def test_a_drag_is_answered_while_the_network_computes(opened):
+@pytest.mark.alone
+def test_a_drag_is_answered_within_50_ms_while_the_network_computes(opened):
     page = opened("#live?cover=true").answered().page
-    # A move that comes while the main thread computes a pass waits for its end, some 60 ms.
-    assert slowest(page, ".ex-live .ex-layered svg", ".ex-live .ex-cover", "x") < 100
+    assert slowest(page, ".ex-live .ex-layered svg", ".ex-live .ex-cover", "x") < 50
 
 
 # ---- Where something is missing ----------------------------------------------------------------
@@ -803,6 +870,30 @@ def test_a_browser_without_webgl_does_not_need_it(opened):
     opened(before=NO_WEBGL).answered()
 
 
+FEWER_WORKERS = {
+    "there are none": NO_WORKER,
+    "refused at once": "window.Worker = class { constructor() { throw new Error(); } };",
+    "refused later": """const Real = Worker;
+        window.Worker = class extends Real {
+            constructor() {
+                super(URL.createObjectURL(new Blob(["throw new Error('refused')"])));
+            }
+        };""",
+}
+
+
+@pytest.mark.parametrize("before", FEWER_WORKERS.values(), ids=FEWER_WORKERS)
+def test_without_a_worker_the_page_computes(opened, workers_page, before):
+    it = opened(before=before).answered()
+    assert not it.page.workers
+    answers = ".ex-live .ex-answers"
+    assert it.panel.locator(".ex-answers").inner_text() == workers_page.inner_text(answers)
+    it.label("local response normalization").uncheck()
+    expect(it.comparison).to_contain_text("Without your changes: ")
+    it.layer("pool5").click()
+    expect(it.unit).to_contain_text("of map 0")
+
+
 def test_without_its_runtime_the_page_says_what_is_missing(chromium, address):
     page = chromium.new_page()
     page.route("**/tf-core.js", lambda route: route.abort())
@@ -823,6 +914,7 @@ def test_without_javascript_there_is_a_picture_and_a_sentence(chromium, address)
 
 def test_works_in_a_page_opened_as_a_file(opened, pages):
     it = opened("#live?layer=conv5", url=(pages / "live.html").as_uri()).answered()
+    assert len(it.page.workers) == 1, "a file, too, has its network in a worker"
     it.give("blue.png", encoded(Image.new("RGB", (300, 300), "blue")))
     expect(it.status).to_contain_text("blue.png: 300 × 300")
     expect(it.alert).to_be_empty()
@@ -1107,6 +1199,7 @@ def test_occlusion_answers(chapter, tiny_widgets):
     expect_place(middle, middle)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("target", "shown", "attribute"),
     [

@@ -566,6 +566,7 @@ DRAG = """async () => {
 }"""
 
 
+@pytest.mark.alone
 def test_a_drag_is_answered_within_50_ms(opened):
     it = opened()
     # Other work on the machine can slow one attempt; it cannot speed one up.

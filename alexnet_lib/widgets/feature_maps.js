@@ -109,7 +109,10 @@ function build(tools) {
     return canvas;
   }
 
+  let drawn = [];
   function drawFilter({ channel: filter }, packedFilters) {
+    if (drawn[0] === packedFilters && drawn[1] === filter) return;
+    drawn = [packedFilters, filter];
     figure.hidden = !packedFilters;
     if (!packedFilters) return;
     const { shape, channels, weights } = packedFilters;

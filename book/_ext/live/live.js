@@ -154,6 +154,7 @@ function build(tools) {
   let answers = null; // probabilities
   let before = null; // those of the picture as it is, by the network as it is
   let values = null; // of the layer that is shown
+  let most = 0; // the largest of them
   let took = 0;
   let [passed, judged, shown] = ["", "", ""]; // what the last results were for
   let busy = false;
@@ -205,6 +206,7 @@ function build(tools) {
         }
         if (shown !== state.layer) {
           values = await engine.read(state.layer);
+          most = values.reduce((largest, value) => Math.max(largest, value), 0);
           shown = state.layer;
         } else if (judged !== picture) {
           before = await engine.answers(pixels);
@@ -493,6 +495,15 @@ function build(tools) {
     change({ silenced: asText(silenced) });
   }
 
+  /** Lets a filter speak again. Its button goes, and the focus to the next one, or to the layer. */
+  function release(layer, channel) {
+    toggle(layer, channel);
+    requestAnimationFrame(() => {
+      const here = chain.find(({ name }) => name === read().layer).one;
+      (silencedList.querySelector("button") ?? here).focus();
+    });
+  }
+
   /** The filter itself, where it looks at the three colours of the picture: grey is a weight of 0. */
   function drawFilter({ layer, channel }) {
     const { kind, kernel: size, input_shape: shape, groups } = byName[layer];
@@ -530,7 +541,7 @@ function build(tools) {
         html(
           "li",
           {},
-          button(`${name} ${one} ×`, () => toggle(name, one), { "aria-label": `${name} ${one} ×, let it speak again` }),
+          button(`${name} ${one} ×`, () => release(name, one), { "aria-label": `${name} ${one} ×, let it speak again` }),
         ),
       ),
     );
@@ -549,8 +560,6 @@ function build(tools) {
   function drawMapsOf(state) {
     const { layer } = state;
     if (values?.length !== shapes[layer].reduce((product, size) => product * size)) return; // not yet
-    let most = 0;
-    for (const value of values) if (value > most) most = value;
     browser.draw(state, values, most, width);
     const whole = { size: side, jump: 0, start: 0 };
     const box = seen(fields[layer]?.jump ? fields[layer] : whole, state.row, state.column, side);
