@@ -1,0 +1,102 @@
+// Makes the questions of a page answer. Everything that can be said stands in the page already,
+// folded away (book/_ext/quiz.py); this finds what was chosen and says what is said to it.
+(() => {
+  const THOUSANDS = /^[-−]?\d{1,3}(,\d{3})+(\.\d+)?$/;
+
+  /** The number that a reader means by "9,216", "9 216", "0,25", "25 %" or "1.2e-3"; else NaN. */
+  function meant(text) {
+    let plain = text.replace(/[\s_\u00a0\u2009\u202f]/g, "");
+    const percent = plain.endsWith("%");
+    if (percent) plain = plain.slice(0, -1);
+    plain = THOUSANDS.test(plain) ? plain.replaceAll(",", "") : plain.replace(",", ".");
+    plain = plain.replace("−", "-").replace(/[·×*]10\^?/, "e");
+    return plain === "" ? NaN : Number(plain) / (percent ? 100 : 1);
+  }
+
+  function covers(answer, number) {
+    if (answer.dataset.value === undefined) return true; // anything else
+    const value = Number(answer.dataset.value);
+    const rounding = 1e-9 * Math.abs(value);
+    return Math.abs(number - value) <= Number(answer.dataset.tolerance) + rounding;
+  }
+
+  const right = (answer) => answer.dataset.right === "true";
+
+  /** What is said to an answer, to be shown a second time. */
+  function said(answer, option) {
+    const copy = answer.querySelector(".quiz-said").cloneNode(true);
+    for (const named of copy.querySelectorAll("[id]")) named.removeAttribute("id");
+    if (option) {
+      const chosen = document.createElement("strong");
+      chosen.append(...option.cloneNode(true).childNodes, ": ");
+      copy.firstElementChild.prepend(chosen);
+    }
+    return copy;
+  }
+
+  function words(text) {
+    const paragraph = document.createElement("p");
+    paragraph.append(text);
+    return paragraph;
+  }
+
+  /** Whether the answer is right (null: there is none yet), and what to say. */
+  function judge(form, inputs, answers) {
+    if (form.dataset.kind === "number") {
+      const [{ value }] = inputs;
+      if (!value.trim()) return [null, [words("Write a number first.")]];
+      const number = meant(value);
+      if (Number.isNaN(number)) {
+        return [null, [words(`“${value}” is not a number. Write it in figures, such as 1,234.5.`)]];
+      }
+      const answer = answers.find((one) => covers(one, number));
+      return [right(answer), [said(answer)]];
+    }
+    const chosen = inputs.findIndex((input) => input.checked);
+    if (chosen < 0) return [null, [words("Choose an answer first.")]];
+    if (form.dataset.kind === "one") return [right(answers[chosen]), [said(answers[chosen])]];
+
+    const wrongly = answers.filter((answer, i) => right(answer) !== inputs[i].checked);
+    const shown = wrongly.length ? wrongly : answers.filter(right);
+    const option = (answer) => inputs[answers.indexOf(answer)].nextElementSibling;
+    const summary = wrongly.length
+      ? `Not yet: ${wrongly.length} of ${answers.length} stand otherwise.`
+      : `Right, all ${answers.length} of them.`;
+    return [!wrongly.length, [words(summary), ...shown.map((one) => said(one, option(one)))]];
+  }
+
+  function enliven(form) {
+    const inputs = [...form.querySelectorAll("input")];
+    const answers = [...form.querySelectorAll(".quiz-answers li[data-right]")];
+    const verdict = form.querySelector(".quiz-verdict");
+    const button = form.querySelector("button");
+    button.hidden = button.disabled = false;
+    for (const input of inputs) input.setAttribute("aria-describedby", verdict.id);
+
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const [isRight, messages] = judge(form, inputs, answers);
+      form.dataset.verdict = isRight === null ? "none" : isRight ? "right" : "wrong";
+      verdict.replaceChildren(...messages);
+    });
+    form.addEventListener("input", () => {
+      // What was said belongs to another answer.
+      delete form.dataset.verdict;
+      verdict.replaceChildren();
+    });
+  }
+
+  document.querySelectorAll("form.quiz-question").forEach(enliven);
+
+  // What is folded would be missing on paper.
+  const unfolded = [];
+  addEventListener("beforeprint", () => {
+    for (const details of document.querySelectorAll("details.quiz-answers:not([open])")) {
+      details.open = true;
+      unfolded.push(details);
+    }
+  });
+  addEventListener("afterprint", () => {
+    for (const details of unfolded.splice(0)) details.open = false;
+  });
+})();
