@@ -1,0 +1,196 @@
+"""Pages that are light: of what the theme brings, only what the book uses; pictures made smaller.
+
+The theme replaces each icon by a drawing, with a script of 1.5 MB that holds all of Font Awesome.
+Its style sheet can show the same icons from a font, so the script is left out (the template
+`static/webpack-macros.html`) and the fonts are cut down to the icons that occur. Pictures
+become WebP, those of line art without any loss.
+"""
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from fontTools import subset
+from PIL import Image
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+
+THEME = "styles/pydata-sphinx-theme.css"
+SCRIPT = "scripts/pydata-sphinx-theme.js"
+FONTS = "vendor/fontawesome/webfonts"
+# What is in the theme's folders and asked for by no page: sources of its scripts, older formats of
+# its fonts, the script of the icons, translations.
+UNUSED = (
+    "scripts/fontawesome.js*",
+    "scripts/*.map",
+    "scripts/*.LICENSE.txt",
+    "styles/*.map",
+    f"{FONTS}/*.ttf",
+    f"{FONTS}/*.woff2",
+)
+
+ICON_RULE = re.compile(
+    r'(?P<names>(?:\.fa-[\w-]+:before,?)+)\{content:"(?P<sign>[^"]+)"\}'
+)
+TERMINAL_COLOUR = re.compile(r"div\.highlight \.-Color\[[^{]*\{[^}]*\}\s*")
+"""MyST-NB's 512 rules for outputs that are coloured as in a terminal."""
+ICON_CLASS = re.compile(r"\bfa-[a-z0-9-]+")
+FONT_FILES = re.compile(
+    r'\.woff2\) format\("woff2"\),url\([^)]*\.ttf\) format\("truetype"\)'
+)
+SIGN = re.compile(r"\\([ef][0-9a-f]{3})\b|([\ue000-\uf8ff])")
+
+PICTURE = re.compile(
+    r'<img(?P<attributes>[^>]*) src="(?P<path>_images/[^"]+\.png)"'
+)
+QUALITY = 80
+"""Of WebP, up to 100. Line art is kept exactly."""
+
+
+def write(path, text):
+    """Replace a text as a whole."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(temporary, 0o644)  # mkstemp keeps the file private
+    os.replace(temporary, path)
+
+
+# ---- Icons -----------------------------------------------------------------------------------------
+
+
+def keep_used_icons(style, used):
+    """Take from a style sheet the rules of icons that are not used.
+
+    The others get an empty text for screen readers, which would spell out a private character;
+    browsers that do not know the notation keep the first of the two.
+    """
+
+    def keep(match):
+        names = [
+            name
+            for name in ICON_CLASS.findall(match["names"])
+            if name in used
+        ]
+        if not names:
+            return ""
+        selectors = ",".join(f".{name}:before" for name in names)
+        sign = match["sign"]
+        return f'{selectors}{{content:"{sign}";content:"{sign}"/""}}'
+
+    return FONT_FILES.sub(
+        '.woff) format("woff")', ICON_RULE.sub(keep, style)
+    )
+
+
+def signs(texts):
+    """The private characters that style sheets show, as numbers."""
+    found = set()
+    for text in texts:
+        for escaped, plain in SIGN.findall(text):
+            found.add(int(escaped, 16) if escaped else ord(plain))
+    return found
+
+
+def cut_fonts(folder, characters):
+    """Write as WOFF, for which fontTools needs no other package, what is shown of each font."""
+    options = subset.Options(
+        flavor="woff", layout_features=[], hinting=False
+    )
+    for path in folder.glob("*.ttf"):
+        font = subset.load_font(str(path), options)
+        subsetter = subset.Subsetter(options)
+        subsetter.populate(unicodes=characters)
+        subsetter.subset(font)
+        subset.save_font(font, str(path.with_suffix(".woff")), options)
+
+
+def keep_used_rules(static, pages):
+    texts = [page.read_text("utf-8") for page in pages]
+    texts.append((static / SCRIPT).read_text("utf-8"))
+    used = {name for text in texts for name in ICON_CLASS.findall(text)}
+    style = static / THEME
+    write(style, keep_used_icons(style.read_text("utf-8"), used))
+    if not any(
+        'class=" -Color' in text or 'class="-Color' in text
+        for text in texts
+    ):
+        for path in static.glob("mystnb.*.css"):
+            write(path, TERMINAL_COLOUR.sub("", path.read_text("utf-8")))
+    styles = [path.read_text("utf-8") for path in static.rglob("*.css")]
+    cut_fonts(static / FONTS, signs(styles))
+
+
+# ---- Pictures --------------------------------------------------------------------------------------
+
+
+def smaller(path, exact):
+    """Write a picture as WebP beside itself; return the smaller of the two files."""
+    new = path.with_suffix(".webp")
+    if not new.exists():
+        temporary = path.with_suffix(".tmp")
+        picture = Image.open(path).convert("RGB")
+        picture.save(temporary, "WEBP", lossless=exact, quality=QUALITY)
+        os.replace(temporary, new)
+    return min(path, new, key=lambda file: file.stat().st_size)
+
+
+def show_smaller_pictures(outdir, pages):
+    shown = set()
+
+    def replace(match):
+        exact = "line-art" in match["attributes"]
+        path = smaller(outdir / match["path"], exact)
+        shown.add(path)
+        return f'<img{match["attributes"]} src="_images/{path.name}"'
+
+    for page in pages:
+        text = page.read_text("utf-8")
+        new = PICTURE.sub(replace, text)
+        if new != text:
+            write(page, new)
+    for path in shown:
+        for suffix in {".png", ".webp"} - {path.suffix}:
+            path.with_suffix(suffix).unlink()
+
+
+# ---- What no page asks for -------------------------------------------------------------------------
+
+
+def lighten(app, exception):
+    if exception or app.builder.format != "html":
+        return
+    outdir = Path(app.outdir)
+    static = outdir / "_static"
+    pages = sorted(outdir.glob("**/*.html"))
+    keep_used_rules(static, pages)
+    for pattern in UNUSED:
+        for path in static.glob(pattern):
+            path.unlink()
+    show_smaller_pictures(outdir, pages)
+
+
+def drop_unused_files(app, pagename, templatename, context, doctree):
+    """Leave out sphinx-design's files on pages that use nothing of it."""
+    body = context.get("body", "")
+    if "sd-" in body:
+        return
+    for kind in ("script_files", "css_files"):
+        context[kind] = [
+            file
+            for file in context[kind]
+            if not re.search(
+                r"sphinx-design|design-tabs",
+                str(getattr(file, "filename", file) or ""),
+            )
+        ]
+
+
+def setup(app):
+    app.connect("build-finished", lighten)
+    app.connect(
+        "html-page-context", drop_unused_files, priority=900
+    )  # after those that add files
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
