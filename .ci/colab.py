@@ -33,6 +33,7 @@ FENCE = re.compile(
     r"(?P<body>(?:.*\n)*?)(?P=fence)[ \t]*$",
     re.MULTILINE,
 )
+QUIZ = re.compile(r"^:::\{quiz\}\n(?P<body>(?:.*\n)*?):::[ \t]*$", re.MULTILINE)
 EQUATION = re.compile(r"\$\$(?P<latex>[^$]+)\$\$ \((?P<label>eq-[\w-]+)\)")
 ROLE = re.compile(
     r"\{(?P<role>[\w:]+)\}`(?:(?P<text>[^`<]+?)\s*<(?P<of>[^`>]+)>|(?P<target>[^`]+))`"
@@ -101,13 +102,13 @@ def chapters() -> list[Path]:
 
 
 def plain(text: str, book: Book) -> str:
-    """Rewrite admonitions, numbered equations and roles.
+    """Rewrite admonitions, numbered equations and roles; a quiz is questions and folded answers.
 
     Raises:
         ValueError: if a role is not foreseen here; the message names it.
         KeyError: if a figure, an equation or a source is not in the book.
     """
-    text = FENCE.sub(_admonition, text)
+    text = QUIZ.sub(lambda match: match["body"].strip("\n"), FENCE.sub(_admonition, text))
     text = EQUATION.sub(lambda m: rf"$${m['latex']} \tag{{{book.equations[m['label']]}}}$$", text)
     return ROLE.sub(lambda match: _role(match, book), text)
 

@@ -24,3 +24,18 @@
   window.addEventListener("resize", update);
   document.addEventListener("toggle", update, true); // a folded solution has no width until it opens
 })();
+
+// What is folded away would be missing on paper: it is opened for printing, and closed after it.
+(() => {
+  let opened = [];
+
+  window.addEventListener("beforeprint", () => {
+    opened = [...document.querySelectorAll(".bd-article details:not([open])")];
+    opened.forEach((details) => { details.open = true; });
+  });
+
+  window.addEventListener("afterprint", () => {
+    opened.forEach((details) => { details.open = false; });
+    opened = [];
+  });
+})();
