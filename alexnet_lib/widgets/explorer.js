@@ -126,14 +126,13 @@ export function onDrag(element, start, go, sideways = false) {
   });
 }
 
-/** On a key that `moves()` names, does what stands there, and nothing else hears of the key. */
+/** On a key that `moves()` names, does what stands there. */
 export function onKeys(element, moves) {
   element.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const move = moves()[event.key];
     if (!move) return;
     event.preventDefault();
-    event.stopPropagation(); // the page turns its leaves, a notebook its cells, on arrow keys
     move();
   });
 }
@@ -370,7 +369,13 @@ export function mount({ model, el }, { name, title, settings, settle = (state) =
   const built = build({ id, read, change, data, refusal, say, ...controls });
   const panel = html(
     "div",
-    { class: `explorer-panel ex-${name}`, role: "group", "aria-label": title },
+    {
+      ...{ class: `explorer-panel ex-${name}`, role: "group", "aria-label": title },
+      onkeydown(event) {
+        // On arrow keys the page turns its leaves and JupyterLab its cells, on letters it cuts them.
+        if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+      },
+    },
     ...built.parts,
     news,
   );
