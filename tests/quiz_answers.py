@@ -153,18 +153,30 @@ NUMBERS = {
     ],
 }
 
-# Numbers that a question gives, or that an explanation names on the way, and no chapter prints.
+# What a question gives, or an explanation names on the way, and no chapter prints.
 STEPS = {
+    "01": {CONV1.units},
     "02": {
-        200 - 11,  # room of the window
+        200,
+        200 - 11,  # room for the window
         (200 - 11) // 4,
         224 + 2 * 1,
         224 + 2 * 2,
         slide(224, 11, 3).positions,
     },
     "08": {256 // 4},
+    "10": {250},
+    "11": {0.99},
     "12": {90, 30, (90 + 10) // 2},
-    "14": {227 - 32, 32, 13},
-    "15": {0.4, 40},
-    "16": {stacked(6)},
+    "14": {227 - 32, 32},
+    "15": {0.4, 40, 10_000, LAYERS["conv4"].output_shape[-1]},
 }
+
+
+def computed(chapter: str) -> set[float]:
+    """What the prose of a chapter's quiz may name though the chapter does not."""
+    known = set(map(float, STEPS.get(chapter, ())))
+    for (of, _), values in NUMBERS.items():
+        if of == chapter:
+            known |= set(map(float, values))
+    return known

@@ -2,14 +2,22 @@
 
 A number that comes from a source and that no code can compute is named in the metadata of its cell
 (`"cited_numbers": ["5.1"]`); such a cell has to cite the source.
+
+In a quiz the wrong options are mistakes, which no code has to hold. All else there is prose like
+any other; what no chapter prints, `quiz_answers.py` computes.
 """
 
 import re
+import sys
 
 import nbformat
 import pytest
-from conftest import notebooks
+import quiz_answers
+from conftest import BOOK, notebooks
 from test_notebooks import texts
+
+sys.path.insert(0, str(BOOK / "_ext"))
+import quiz
 
 SMALL = 12  # "five layers", "3×3": small whole numbers are words, not measurements
 
@@ -41,7 +49,24 @@ def in_code(notebook) -> set[float]:
     return found
 
 
-def unsupported(notebook) -> list[str]:
+def claims(source: str, computed: set[float]):
+    """Pieces of a cell's prose, each with the numbers that it may hold though no code here does.
+
+    The explanation of a wrong option may repeat that option.
+    """
+    yield quiz.BLOCK.sub("", source), set()
+    for question in quiz.read(source):
+        yield question.text, computed
+        for answer in question.answers:
+            named = answer.option or (f"{answer.value:,.10g}" if answer.value is not None else "")
+            if answer.right:
+                # A right number is compared with what was computed, in test_quiz.py.
+                yield f"{answer.option or ''} {answer.text}", computed
+            else:
+                yield answer.text, computed | numbers(named)
+
+
+def unsupported(notebook, computed: set[float] = frozenset()) -> list[str]:
     known = in_code(notebook)
     problems = []
     for cell in notebook.cells:
@@ -50,16 +75,18 @@ def unsupported(notebook) -> list[str]:
         cited = set(map(float, cell.metadata.get("cited_numbers", [])))
         if cited and not re.search(r"\{cite:|paper", cell.source):
             problems.append(f"{cell.source[:60]!r} has cited numbers but no citation")
-        stray = numbers(NOT_NUMBERS.sub(" ", cell.source)) - known - cited
-        stray = {number for number in stray if number > SMALL or number % 1}
-        if stray:
-            problems.append(f"{cell.source[:60]!r}: no code here holds {sorted(stray)}")
+        for text, allowed in claims(cell.source, computed):
+            stray = numbers(NOT_NUMBERS.sub(" ", text)) - known - cited - allowed
+            stray = {number for number in stray if number > SMALL or number % 1}
+            if stray:
+                problems.append(f"{text[:60]!r}: no code here holds {sorted(stray)}")
     return problems
 
 
 @pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
 def test_numbers_in_the_prose_come_from_the_code(path):
-    assert not unsupported(nbformat.read(path, as_version=4))
+    computed = quiz_answers.computed(path.stem[:2])
+    assert not unsupported(nbformat.read(path, as_version=4), computed)
 
 
 def test_a_wrong_number_is_found():
@@ -68,3 +95,37 @@ def test_a_wrong_number_is_found():
     wrong = nbformat.v4.new_markdown_cell("It has 60,965,225 parameters.")
     assert not unsupported(nbformat.v4.new_notebook(cells=[code, right]))
     assert unsupported(nbformat.v4.new_notebook(cells=[code, wrong]))
+
+
+QUIZ = """
+:::{quiz}
+**1.** How many parameters has the network?
+
+1. 60,965,224
+2. 60,965,225
+
+<details><summary>Answer</summary>
+
+1. Right. The description says so: 60,965,224.
+2. Wrong. Not 60,965,225: you counted one bias twice.
+
+</details>
+:::
+"""
+
+
+def test_a_wrong_number_of_a_quiz_is_found():
+    code = nbformat.v4.new_code_cell("print(60_965_224)")
+
+    def stray(quiz_source):
+        quiz_cell = nbformat.v4.new_markdown_cell(quiz_source)
+        return unsupported(nbformat.v4.new_notebook(cells=[code, quiz_cell]))
+
+    assert not stray(QUIZ)
+    for claim, error in (
+        ("1. 60,965,224", "1. 60,965,226"),
+        ("says so: 60,965,224", "says so: 60,965,226"),
+        ("Not 60,965,225", "Not 60,965,226"),
+        ("has the network", "have 77 networks"),
+    ):
+        assert stray(QUIZ.replace(claim, error)), error

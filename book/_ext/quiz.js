@@ -22,15 +22,15 @@
 
   const right = (answer) => answer.dataset.right === "true";
 
-  /** What is said to an answer, to be shown a second time. */
-  function said(answer, option) {
+  /** What is said to an answer, to be shown a second time; with its option where several are. */
+  function said(answer, input) {
     const copy = answer.querySelector(".quiz-said").cloneNode(true);
-    for (const named of copy.querySelectorAll("[id]")) named.removeAttribute("id");
-    if (option) {
-      const chosen = document.createElement("strong");
-      chosen.append(...option.cloneNode(true).childNodes, ": ");
-      copy.firstElementChild.prepend(chosen);
+    if (input) {
+      const option = document.createElement("strong");
+      option.append(...input.nextElementSibling.cloneNode(true).childNodes);
+      copy.firstElementChild.prepend(input.checked ? "Chosen: " : "Not chosen: ", option, " ");
     }
+    for (const named of copy.querySelectorAll("[id]")) named.removeAttribute("id");
     return copy;
   }
 
@@ -58,11 +58,11 @@
 
     const wrongly = answers.filter((answer, i) => right(answer) !== inputs[i].checked);
     const shown = wrongly.length ? wrongly : answers.filter(right);
-    const option = (answer) => inputs[answers.indexOf(answer)].nextElementSibling;
     const summary = wrongly.length
-      ? `Not yet: ${wrongly.length} of ${answers.length} stand otherwise.`
+      ? `Not yet. Decided wrongly: ${wrongly.length} of ${answers.length}.`
       : `Right, all ${answers.length} of them.`;
-    return [!wrongly.length, [words(summary), ...shown.map((one) => said(one, option(one)))]];
+    const messages = shown.map((answer) => said(answer, inputs[answers.indexOf(answer)]));
+    return [!wrongly.length, [words(summary), ...messages]];
   }
 
   function enliven(form) {

@@ -96,7 +96,7 @@ class Question:
         return "one" if right == 1 else "several"
 
 
-# ---- Reading ---------------------------------------------------------------------------------------
+# ---- Reading -------------------------------------------------------------------------------------
 
 
 def read(source):
@@ -295,7 +295,7 @@ def _verdict(text, line, where):
     return match[1] == "Right", text
 
 
-# ---- On the page -----------------------------------------------------------------------------------
+# ---- On the page ---------------------------------------------------------------------------------
 
 
 class tag(nodes.General, nodes.Element):
@@ -341,23 +341,23 @@ class Quiz(SphinxDirective):
             ]
         except QuizError as error:
             logger.warning(
-                "%s: %s",
-                self._place(error.line),
-                error,
-                location=(self.env.docname, self.lineno),
-                type="quiz",
+                "%s", error, location=self._place(error.line), type="quiz"
             )
             return []
         return [element("div", *forms, class_="quiz")]
 
     def _place(self, line):
-        """Name the line as an editor shows it; MyST-NB counts 10,000 lines for each cell."""
-        cell, line = divmod(self.content_offset + line + 1, 10_000)
-        path = Path(self.env.doc2path(self.env.docname)).name
+        """Name a line of the block as an editor shows it.
+
+        In a notebook MyST-NB counts 10,000 lines for each cell, and one too many in it.
+        """
+        line += self.lineno + 1 + self.content_offset
+        cell, line = divmod(line, 10_000)
+        path = self.env.doc2path(self.env.docname)
         return (
-            f"{path}, cell {cell}, line {line}"
+            f"{path}:cell {cell}, line {line - 1}"
             if cell
-            else f"{path}, line {line}"
+            else f"{path}:{line}"
         )
 
     def _form(self, question, name):
@@ -384,7 +384,7 @@ class Quiz(SphinxDirective):
     def _legend(self, question):
         words = [
             nodes.Text(f"{question.number}. "),
-            *self._inline(question.text, question),
+            self._inline(question.text, question),
         ]
         if question.kind == "several":
             words.append(nodes.Text(" Choose all that apply."))
@@ -392,19 +392,16 @@ class Quiz(SphinxDirective):
 
     def _options(self, question, name):
         kind = "radio" if question.kind == "one" else "checkbox"
+
+        def option(place, text):
+            field = element("input", type=kind, name=name, value=place)
+            words = self._inline(text, question)
+            return element("li", element("label", field, words))
+
         return element(
             "ol",
             *(
-                element(
-                    "li",
-                    element(
-                        "label",
-                        element("input", type=kind, name=name, value=place),
-                        element(
-                            "span", *self._inline(answer.option, question)
-                        ),
-                    ),
-                )
+                option(place, answer.option)
                 for place, answer in enumerate(question.answers)
             ),
             class_="quiz-options",
@@ -476,10 +473,10 @@ class Quiz(SphinxDirective):
                 f"question {question.number}: a question and an option are one paragraph each; "
                 f"{text!r} is something else",
             )
-        return parsed[0].children
+        return nodes.inline("", "", *parsed[0].children)
 
 
-# ---- Sphinx ----------------------------------------------------------------------------------------
+# ---- Sphinx --------------------------------------------------------------------------------------
 
 
 def copy_files(app):
