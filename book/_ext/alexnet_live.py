@@ -126,6 +126,7 @@ def page_state(weights):
         "normalize": True,
         "tower": "both",
         "silenced": "",
+        "soft": False,
         "cover": False,
         "top": 82,
         "left": 82,

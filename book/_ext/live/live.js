@@ -22,6 +22,7 @@ import {
 const FOLDER = new URL("../live/", document.currentScript.src);
 const GUESSES = 5;
 const TOO_MANY_PIXELS = 100e6;
+const SOFT = 32; // pixels along a side of the pictures that the animals and vehicles were learned from
 
 /** A sentence for the reader; what is no such sentence is a mistake of ours. */
 class Refusal extends Error {}
@@ -73,6 +74,19 @@ export function centralSquare(source, width, height, side) {
     if (next === side) return context.getImageData(0, 0, side, side).data;
     [smaller, size, left, top] = [canvas, next, 0, 0];
   }
+}
+
+/** A canvas with a square picture, RGBA. */
+function painted(rgba, side) {
+  const canvas = html("canvas", { width: side, height: side });
+  canvas.getContext("2d").putImageData(new ImageData(rgba, side, side), 0, 0);
+  return canvas;
+}
+
+/** What is left of a square picture on `SOFT` × `SOFT` pixels, enlarged again. */
+function softened(rgba, side) {
+  const small = centralSquare(painted(rgba, side), side, side, SOFT);
+  return centralSquare(painted(small, SOFT), SOFT, SOFT, side);
 }
 
 /** A file of the reader's as an image that is ready to be drawn. */
@@ -130,7 +144,7 @@ const asText = (silenced) =>
 const TOWERS = { both: null, first: 0, second: 1 };
 const SETTINGS = [
   ...["picture", "layer", "channel", "row", "column", "normalize", "tower", "silenced"],
-  ...["cover", "top", "left", "size", "backend"],
+  ...["soft", "cover", "top", "left", "size", "backend"],
 ];
 
 function build(tools) {
@@ -301,7 +315,17 @@ function build(tools) {
   const status = html("p", { class: "ex-note", role: "status" });
   const ground = html("canvas", { width: side, height: side, "aria-hidden": "true" });
 
+  let sharp = null; // the picture as it came, RGBA
+  let soft = false; // whether `pixels` are what is left of it
+
   function take(rgba) {
+    sharp = rgba;
+    present();
+  }
+
+  function present() {
+    ({ soft } = read());
+    const rgba = soft ? softened(sharp, side) : sharp;
     ground.getContext("2d").putImageData(new ImageData(rgba, side, side), 0, 0);
     pixels = Float32Array.from({ length: side * side * 3 }, (_, at) => rgba[Math.floor(at / 3) * 4 + (at % 3)]);
     version += 1;
@@ -579,6 +603,7 @@ function build(tools) {
       if (Object.hasOwn(pictures, taken)) void takeOurs(taken);
       else if (!pixels) choosePicture(Object.keys(pictures)[0]); // an address brings no picture
     }
+    if (sharp && soft !== state.soft) present();
     if (chosenBackend !== state.backend) {
       chosenBackend = state.backend;
       void alone(() => choose(state.backend));
@@ -631,6 +656,7 @@ function build(tools) {
         html(
           "div",
           { class: "ex-words", role: "group", "aria-label": "What you can change" },
+          tick("soft", `as soft as ${SOFT} × ${SOFT} pixels`),
           tick("cover", "cover a part of the picture"),
           sizeRow,
           hasNorms ? tick("normalize", "local response normalization") : null,
