@@ -53,10 +53,10 @@ from .chapter_08 import (
     check_seen_maps,
 )
 from .chapter_09 import (
-    check_alpha_of_pytorch,
     check_four_groups,
     check_kernel_shape,
     check_mixed_memory,
+    check_place_in_caffe,
 )
 from .chapter_10 import (
     check_colour_shift,
@@ -92,7 +92,6 @@ from .kinds import FunctionExercise, NumberExercise
 __all__ = [
     "FunctionExercise",
     "NumberExercise",
-    "check_alpha_of_pytorch",
     "check_batch_activations",
     "check_batch_traffic",
     "check_block_zeros",
@@ -133,6 +132,7 @@ __all__ = [
     "check_one_gpu_net",
     "check_original_input",
     "check_output_size",
+    "check_place_in_caffe",
     "check_pool1_comparisons",
     "check_pool2_receptive_field",
     "check_pool5_sees",

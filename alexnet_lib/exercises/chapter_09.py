@@ -58,22 +58,35 @@ check_kernel_shape = FunctionExercise(
     },
 )
 
-check_alpha_of_pytorch = NumberExercise(
+check_place_in_caffe = FunctionExercise(
     question=(
-        "Which alpha gives the library's layer the result of PyTorch's LocalResponseNorm(5, "
-        "alpha=1e-4, beta=0.75, k=1)?"
+        "Write place_in_caffe(row, column, channel, filter): where a weight of Keras's conv1 "
+        "stands in Caffe's kernel, as a tuple of four. Caffe has (filter, channel, row, column), "
+        "and blue is channel 0."
     ),
-    answer=1e-4 / 5,
-    tolerance=0.001,
+    solution=lambda row, column, channel, filter: (filter, 2 - channel, row, column),
+    cases=((0, 0, 0, 0), (0, 10, 2, 95), (3, 7, 1, 40), (10, 0, 0, 8), (5, 5, 2, 61)),
     hints=(
-        "PyTorch divides the sum of squares by the size of the window.",
-        "Its alpha of 1e-4 stands in front of a mean over 5 channels, ours in front of a sum.",
+        "The same four numbers in another order, but for one of them.",
+        "Keras's channel 0 is red; in Caffe red is channel 2, and green stays in the middle.",
     ),
-    mistakes=(
-        (1e-4, "That is PyTorch's own; it divides it by the size of the window, this layer not."),
-        (5e-4, "The other way round: PyTorch divides by 5, so the factor of the sum is smaller."),
-        (5e-5, "That is divided by depth_radius; the window has 5 channels."),
-    ),
+    mistakes={
+        "Red and blue are exchanged: Caffe's channel 0 is blue, Keras's is red.": (
+            lambda row, column, channel, filter: (filter, channel, row, column)
+        ),
+        "That is Keras's order; Caffe puts filters first, then channels.": (
+            lambda row, column, channel, filter: (row, column, 2 - channel, filter)
+        ),
+        "Rows come before columns in both.": (
+            lambda row, column, channel, filter: (filter, 2 - channel, column, row)
+        ),
+        "Channels and filters are the wrong way round.": (
+            lambda row, column, channel, filter: (2 - channel, filter, row, column)
+        ),
+        "The three colours are channels 0, 1 and 2: the last is 2, not 3.": (
+            lambda row, column, channel, filter: (filter, 3 - channel, row, column)
+        ),
+    },
 )
 
 check_four_groups = NumberExercise(
