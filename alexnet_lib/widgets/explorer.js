@@ -112,7 +112,11 @@ export function onDrag(element, start, go, sideways = false) {
     const held = sideways || event.target.classList.contains("ex-grip");
     if (event.button !== 0 || (finger && !held)) return;
     const grab = start(...point(event));
-    const follow = (at) => go(...point(at), grab);
+    let across = !finger || !sideways; // a finger may be about to scroll
+    const follow = (at) => {
+      across ||= Math.abs(at.clientX - event.clientX) > Math.abs(at.clientY - event.clientY);
+      if (across) go(...point(at), grab);
+    };
     const release = () => {
       element.removeEventListener("pointermove", follow);
       element.removeEventListener("pointerup", release);
@@ -122,7 +126,7 @@ export function onDrag(element, start, go, sideways = false) {
     element.addEventListener("pointermove", follow);
     element.addEventListener("pointerup", release);
     element.addEventListener("pointercancel", release);
-    if (!finger || !sideways) follow(event); // it may be about to scroll
+    follow(event);
   });
 }
 
