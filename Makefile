@@ -7,19 +7,23 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
 VENV := .venv
+COLAB := .venv-colab
 PYTHON := $(VENV)/bin/python
 BOOK := _build/html
 SOURCES := _config.yml _toc.yml $(shell find book alexnet_lib/weights alexnet_lib/widgets -type f -not -path '*/.ipynb_checkpoints/*' -not -path '*/__pycache__/*')
 NOTEBOOKS := $(wildcard book/*.ipynb)
 PORT ?= 8000
 
-.PHONY: help book serve test lint notebooks weights-report clean distclean
+.PHONY: help book serve test lint colab test-colab notebooks weights-report clean distclean
 
 help:  ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
 
 $(VENV)/.installed: requirements.txt pyproject.toml .ci/install
 	@sh .ci/install
+
+$(COLAB)/.installed: .ci/colab-requirements.txt .ci/install_colab | $(VENV)/.installed
+	@sh .ci/install_colab
 
 _build/.finished: $(VENV)/.installed $(SOURCES)
 	@echo "Building the book ..."
@@ -45,6 +49,12 @@ test: lint _build/.finished  ## style, library, notebooks (executed twice), page
 	@"$(PYTHON)" -m pytest -n 2 --dist loadgroup -m "not alone"
 	@"$(PYTHON)" -m pytest -m alone
 
+colab: $(VENV)/.installed  ## make the notebooks for Colab (BOOK_REPOSITORY_URL=address)
+	@"$(PYTHON)" .ci/colab.py
+
+test-colab: $(COLAB)/.installed  ## execute them all with Colab's versions (ten minutes)
+	@"$(PYTHON)" -m pytest tests/colab_chapters.py
+
 notebooks: $(VENV)/.installed  ## execute the chapters again and keep their outputs
 	@"$(PYTHON)" .ci/execute_notebooks.py $(NOTEBOOKS)
 
@@ -55,4 +65,4 @@ clean:  ## remove what was built
 	@rm -rf _build .pytest_cache .ruff_cache
 
 distclean: clean  ## remove what was installed, too
-	@rm -rf $(VENV)
+	@rm -rf $(VENV) $(COLAB)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -183,3 +184,32 @@ def test_colabs_pins_are_within_the_bounds_of_the_library():
         if requirement.name in pins:
             version = pins[requirement.name]
             assert requirement.specifier.contains(version), f"{requirement}: Colab has {version}"
+
+
+def git(*arguments, folder):
+    identity = ["-c", "user.name=A test", "-c", "user.email=test@localhost"]
+    command = ["git", *identity, *arguments]
+    run = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    return run.stdout.strip()
+
+
+def test_branch_for_colab_holds_the_notebooks_and_no_past(tmp_path):
+    """The workflow's last step, on a repository of its own, twice: a second push replaces."""
+    origin, tree = tmp_path / "origin", tmp_path / "a tree"
+    for folder in (origin, tree / ".ci", tree / "_build" / "colab"):
+        folder.mkdir(parents=True)
+    git("init", "--quiet", "--bare", folder=origin)
+    git("init", "--quiet", folder=tree)
+    git("remote", "add", "origin", str(origin), folder=tree)
+    (tree / ".gitignore").write_text("_build/\n")
+    shutil.copy(ROOT / ".ci" / "push_colab", tree / ".ci")
+    git("add", "--all", folder=tree)
+    git("commit", "--quiet", "-m", "A book", folder=tree)
+    for name in ("first", "second"):
+        for path in (tree / "_build" / "colab").glob("*"):
+            path.unlink()
+        (tree / "_build" / "colab" / f"{name}.ipynb").write_text("{}")
+        subprocess.run(["sh", tree / ".ci" / "push_colab"], check=True, capture_output=True)
+        assert git("ls-tree", "--name-only", "colab", folder=origin) == f"{name}.ipynb"
+        assert git("rev-list", "--count", "colab", folder=origin) == "1"
+    assert not git("status", "--short", folder=tree)

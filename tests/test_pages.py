@@ -6,6 +6,8 @@ host, be no wider than the screen, and give axe-core nothing to object to.
 
 import functools
 import http.server
+import re
+import sys
 import threading
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -13,10 +15,16 @@ import browser as installed
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from conftest import BUILT, documents
+from conftest import BUILT, ROOT, documents
+from fontTools.ttLib import TTFont
 from playwright.sync_api import sync_playwright
 
-PAGES = [f"{name}.html" for name in (*documents(), "search", "genindex")]
+PAGES = [f"{name}.html" for name in (*documents(), "search", "genindex", "404")]
+# A page's own weight is what a browser with an empty cache fetches for it, pictures further down
+# included, as the bytes of the files: a server that compresses makes it less.
+HEAVIEST_PAGE, HEAVIEST_BOOK = 1_500_000, 60_000_000
+# The network that runs on the page "AlexNet live" is what this page is for; no other loads it.
+NETWORK, ITS_PAGE = "/_static/live/", "live.html"
 WIDTHS = (1280, 390)
 THEMES = ("light", "dark")
 
@@ -171,11 +179,103 @@ def test_the_switch_of_the_theme_works(tabs, address):
     assert not tab.complaints
 
 
-def test_search_finds_a_chapter(tabs, address):
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("convolution", "02_convolution_arithmetic.html"), ("277", "02_convolution_arithmetic.html")],
+)
+def test_search_finds_a_chapter(words, expected, tabs, address):
+    """277 is a slip for 227 in the notes that this book began with; who has it finds why."""
     tab = tabs(1280, "light")
-    page = tab.open(urljoin(address, "search.html?q=convolution"))
-    page.wait_for_selector("#search-results li a", timeout=10_000)
+    page = tab.open(urljoin(address, f"search.html?q={words}"))
+    found = page.locator(f"#search-results li a[href^='{expected}']")
+    found.first.wait_for(timeout=20_000)
     assert not tab.complaints
+
+
+def test_search_field_of_a_chapter_leads_to_the_search(tabs, address):
+    tab = tabs(1280, "light")
+    page = tab.open(urljoin(address, "04_relu.html"))
+    page.locator(".bd-sidebar-primary .search-button__button").first.click()
+    page.locator("#pst-search-dialog input[name=q]").fill("277")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#search-results li a", timeout=20_000)
+    assert "search.html?q=277" in page.url
+    assert not tab.complaints
+
+
+@pytest.mark.parametrize("page_name", PAGES)
+def test_page_is_light(page_name, chromium, address):
+    context = chromium.new_context()
+    page = context.new_page()
+    responses = {}
+    page.on("response", lambda response: responses.update({response.url: response}))
+    page.goto(urljoin(address, page_name), wait_until="load")
+    page.evaluate("document.querySelectorAll('img').forEach((img) => { img.loading = 'eager'; })")
+    page.wait_for_load_state("networkidle")
+    weights = {
+        urlsplit(url).path: len(response.body())
+        for url, response in list(responses.items())
+        if not url.startswith(("data:", "blob:"))
+    }
+    context.close()
+    network = [path for path in weights if NETWORK in path]
+    assert not network or page_name == ITS_PAGE
+    own = {path: size for path, size in weights.items() if path not in network}
+    heaviest = sorted(own.items(), key=lambda item: -item[1])[:5]
+    assert f"/{page_name}" in own
+    assert sum(own.values()) <= HEAVIEST_PAGE, f"{sum(own.values())} bytes: {heaviest}"
+
+
+def test_book_is_light():
+    weight = sum(path.stat().st_size for path in BUILT.rglob("*") if path.is_file())
+    assert weight <= HEAVIEST_BOOK, f"{weight} bytes"
+
+
+def test_every_icon_is_in_the_font(tabs, address):
+    """An icon whose sign the cut font lacks would be an empty box."""
+    tab = tabs(1280, "light")
+    for page_name in ("index.html", "03_eight_layers_one_table.html", "search.html"):
+        page = tab.open(urljoin(address, page_name))
+        icons = page.evaluate(ICONS)
+        assert len(icons) >= 5
+        for icon in icons:
+            code = ord(re.search(r'"(.)"', icon["content"])[1])
+            assert code in icon_signs(icon["weight"]), f"{page_name}: {icon}"
+
+
+ICONS = """() => [...document.querySelectorAll("[class*='fa-']")].map((icon) => {
+    const style = getComputedStyle(icon, "::before");
+    return { name: icon.className, content: style.content, weight: style.fontWeight };
+})"""
+
+
+@functools.cache
+def icon_signs(weight):
+    name = {"900": "fa-solid-900", "400": "fa-regular-400"}[weight]
+    path = BUILT / "_static" / "vendor" / "fontawesome" / "webfonts" / f"{name}.woff"
+    return set(TTFont(path).getBestCmap())
+
+
+@pytest.mark.parametrize("page_name", ["04_relu.html", "13_filters_and_feature_maps.html"])
+def test_page_prints_on_a4_unfolded_and_without_controls(page_name, chromium, address):
+    page = chromium.new_page(viewport={"width": 794, "height": 1123})
+    page.goto(urljoin(address, page_name), wait_until="load")
+    folded = page.locator(".bd-article details:not([open])")
+    before = folded.count()
+    assert before, "a chapter has folded solutions"
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert folded.count() == 0
+    for part in (".bd-sidebar-primary", ".bd-sidebar-secondary", ".bd-header-article", ".copybtn"):
+        assert not any(found.is_visible() for found in page.locator(part).all()), part
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 794, f"wider than the paper: {width} px"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert folded.count() == before
+    pdf = page.pdf(prefer_css_page_size=True)
+    boxes = set(re.findall(rb"/MediaBox \[([^\]]+)\]", pdf))
+    page.close()
+    assert {tuple(round(float(n)) for n in box.split()) for box in boxes} == {(0, 0, 595, 842)}
 
 
 def test_mathematics_has_its_font(tabs, address):
@@ -223,6 +323,48 @@ def broken(page_name):
 @pytest.mark.parametrize("page_name", PAGES)
 def test_links_and_anchors_lead_somewhere(page_name):
     assert not list(broken(page_name))
+
+
+@pytest.mark.parametrize("page_name", PAGES)
+def test_figures_and_equations_have_numbers_and_references_name_them(page_name):
+    page = parsed(BUILT / page_name)
+    for figure in page.select("figure"):
+        assert figure.select_one(".caption-number"), f"no number: {figure.get('id')}"
+    for link in page.select("a.reference.internal"):
+        parts = urlsplit(link["href"])
+        path = BUILT / unquote(parts.path) if parts.path else BUILT / page_name
+        said = link.get_text().strip()
+        if link.select_one(".std-numref"):
+            target = parsed(path).find(id=unquote(parts.fragment))
+            number = target.select_one(".caption-number").get_text().strip()
+            assert said == number, f"{said} leads to {number}"
+        elif parts.fragment.startswith("equation-"):
+            target = parsed(path).find(id=unquote(parts.fragment))
+            number = re.match(r"\(\d+\)", target.select_one(".eqno").get_text())[0]
+            assert said == number, f"{said} leads to {number}"
+
+
+@pytest.mark.parametrize("page_name", documents())
+def test_page_introduces_itself_where_a_link_is_shown(page_name):
+    """Title and description; no picture, whose address must be absolute and is unknown here."""
+    page = parsed(BUILT / f"{page_name}.html")
+    said = {
+        tag.get("property") or tag.get("name"): tag["content"]
+        for tag in page.select("head meta")[2:]
+        if tag.get("content")
+    }
+    assert said["og:title"] == re.sub("#$", "", page.select_one("article h1").get_text().strip())
+    assert len(said["description"].split()) >= 5
+    assert said["description"] == said["og:description"]
+    assert "og:image" not in said
+
+
+def test_favicon_is_what_the_code_draws():
+    sys.path.insert(0, str(ROOT / "book" / "_ext"))
+    import book_drawings
+
+    committed = book_drawings.FAVICON.read_text("utf-8")
+    assert committed == book_drawings.favicon(), "run `python book/_ext/book_drawings.py`"
 
 
 @pytest.mark.parametrize("page_name", PAGES)
