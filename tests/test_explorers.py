@@ -476,23 +476,36 @@ FOCUSED = """(panel) => {
 }"""
 
 
-def test_every_control_is_reached_by_keyboard_and_shows_it(visited):
-    for name in SAMPLES:
-        it = visited(name)
-        page, panel = it.page, it.panel
-        stops = panel.evaluate(STOPS)
-        panel.evaluate(
-            "(panel) => { panel.tabIndex = -1; panel.focus(); panel.removeAttribute('tabindex'); }"
-        )
-        reached = []
-        for _ in range(stops + 1):
-            page.keyboard.press("Tab")
-            focused = panel.evaluate(FOCUSED)
-            if not focused["inside"]:
-                break
-            assert focused["ring"] >= 2, f"{name}, {focused['name']}: the focus cannot be seen"
-            reached.append(focused["name"])
-        assert len(reached) == stops, f"{name}: {reached}"
+def assert_reached_by_keyboard(panel):
+    """Tab goes to every control of an explorer, and each shows that it has the focus."""
+    stops = panel.evaluate(STOPS)
+    panel.evaluate(
+        "(panel) => { panel.tabIndex = -1; panel.focus(); panel.removeAttribute('tabindex'); }"
+    )
+    reached = []
+    for _ in range(stops + 1):
+        panel.page.keyboard.press("Tab")
+        focused = panel.evaluate(FOCUSED)
+        if not focused["inside"]:
+            break
+        assert focused["ring"] >= 2, f"{focused['name']}: the focus cannot be seen"
+        reached.append(focused["name"])
+    assert len(reached) == stops, reached
+
+
+@EVERY
+def test_every_control_is_reached_by_keyboard_and_shows_it(visited, name):
+    assert_reached_by_keyboard(visited(name).panel)
+
+
+def swipe(page, x, y, dx, dy):
+    """Moves a finger over a page that knows of fingers."""
+    touch = page.context.new_cdp_session(page)
+    for kind, share in [("touchStart", 0), *[("touchMove", k / 8) for k in range(1, 9)]]:
+        point = {"x": x + share * dx, "y": y + share * dy}
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    touch.detach()
 
 
 # What a reader sees; the sentence for screen readers comes later, once things have come to rest.
@@ -601,21 +614,13 @@ def test_a_finger_drags_and_the_page_still_scrolls(chromium, address, name):
     target = it.panel.locator(SAMPLES[name][2])
     target.evaluate("(e) => e.scrollIntoView({ block: 'center' })")
     box = target.bounding_box()
-    touch = context.new_cdp_session(page)
-
-    def swipe(x, y, dx, dy):
-        for kind, share in [("touchStart", 0), *[("touchMove", k / 8) for k in range(1, 9)]]:
-            point = {"x": x + share * dx, "y": y + share * dy}
-            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
-        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-
     before, scrolled = it.answer.inner_html(), page.evaluate("window.scrollY")
     middle = box["y"] + box["height"] / 2
-    swipe(box["x"] + box["width"] * 0.4, middle, box["width"] * 0.4, 0)
+    swipe(page, box["x"] + box["width"] * 0.4, middle, box["width"] * 0.4, 0)
     page.wait_for_function(
         "([e, before]) => e.innerHTML !== before", arg=[it.answer.element_handle(), before]
     )
-    swipe(box["x"] + box["width"] * 0.4, middle, 0, -200)
+    swipe(page, box["x"] + box["width"] * 0.4, middle, 0, -200)
     page.wait_for_function("y => window.scrollY > y + 50", arg=scrolled)
     context.close()
 

@@ -6,6 +6,7 @@ second client of the same kernel asks it what it knows, and changes it.
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -18,6 +19,8 @@ import pytest
 from jupyter_client import BlockingKernelClient
 from playwright.sync_api import expect
 from test_widgets import chromium
+
+from alexnet_lib import widgets
 
 __all__ = ["chromium"]  # a fixture that is used here
 expect.set_options(timeout=30_000)  # other work on the machine can keep a page waiting
@@ -64,6 +67,10 @@ CONTROLS = {
     "training-runs": ("Target", "target", 0.25, 0.5),
 }
 EVERY = pytest.mark.parametrize("name", CONTROLS)
+
+
+def test_every_explorer_is_in_the_notebook():
+    assert set(re.findall(r"widgets\.(\w+)\(", CELL)) == set(widgets.__all__)
 
 
 def settings(folder):

@@ -28,6 +28,7 @@ from conftest import BOOK, ROOT
 from PIL import Image
 from playwright.sync_api import expect
 from safetensors.numpy import load_file, save
+from test_explorers import assert_reached_by_keyboard, eventually, swipe
 from test_pages import AXE_OPTIONS, BROWSER_ARGUMENTS, Tab
 from test_widgets import chromium, in_browser, outputs, served
 
@@ -684,6 +685,23 @@ def test_the_network_is_changed_and_answers(opened):
     expect(it.label("cover a part of the picture")).not_to_be_checked()
 
 
+def test_a_picture_is_made_soft(opened, network):
+    it = opened().answered()
+    sharp = it.sees()[..., :3]
+    answer = it.first.inner_text()
+    it.label("as soft as 32 × 32 pixels").check()
+    expect(it.first).not_to_have_text(answer)
+    seen = it.sees()[..., :3]
+    small = Image.fromarray(sharp).resize((32, 32), Image.Resampling.BOX)
+    soft = np.asarray(small.resize((SIDE, SIDE), Image.Resampling.BILINEAR), float)
+    assert np.abs(seen - soft).mean() < 4 < np.abs(sharp - soft).mean()
+    expected = network.predict(np.asarray(preprocess_input(seen))[None], verbose=0)[0]
+    expect(it.first).to_contain_text(compact.read()[1]["class_names"][int(expected.argmax())])
+    it.page.wait_for_url("**soft=true*")
+    it.press("Reset")
+    expect(it.first).to_have_text(answer, use_inner_text=True)
+
+
 def test_layers_maps_and_units(opened, network):
     it = opened().answered()
     expect(it.heading).to_have_text("conv1: map 0 of 96, first tower")
@@ -769,6 +787,42 @@ def test_the_square_is_dragged_and_moved_by_keyboard(opened):
     it.page.keyboard.press("ArrowDown")
     expect(square).to_have_attribute("x", str(SIDE - 48))
     expect(square).to_have_attribute("y", "8")
+
+
+def test_every_control_is_reached_by_keyboard_and_shows_it(opened):
+    it = opened("#live?cover=true&silenced=conv1.3").answered()
+    assert_reached_by_keyboard(it.panel)
+
+
+DRAWN = "() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))"
+
+
+def assert_a_finger_drags(page, dragged, attribute, picture):
+    """What is dragged follows a finger; beside it, a finger scrolls the page."""
+    dragged.evaluate("(e) => e.scrollIntoView({ block: 'center' })")
+    box, before = dragged.bounding_box(), dragged.get_attribute(attribute)
+    swipe(page, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, 60, 0)
+    expect(dragged).not_to_have_attribute(attribute, before)
+    page.evaluate(DRAWN)
+    box, after = picture.bounding_box(), dragged.get_attribute(attribute)
+    scrolled = page.evaluate("window.scrollY")
+    swipe(page, box["x"] + 8, box["y"] + box["height"] - 8, 0, -200)
+    eventually(lambda: page.evaluate("window.scrollY") > scrolled + 50, True)
+    page.evaluate(DRAWN)
+    assert dragged.get_attribute(attribute) == after
+
+
+@pytest.fixture
+def telephone(chromium):
+    context = chromium.new_context(viewport={"width": 390, "height": 800}, has_touch=True)
+    yield context.new_page()
+    context.close()
+
+
+def test_a_finger_drags_the_square_and_the_page_still_scrolls(telephone, address):
+    telephone.goto(f"{address}#live?cover=true")
+    it = Live(telephone).answered()
+    assert_a_finger_drags(telephone, it.panel.locator(".ex-cover"), "x", it.view)
 
 
 def test_address_carries_the_settings(opened):
@@ -1197,6 +1251,38 @@ def test_occlusion_answers(chapter, tiny_widgets):
     page.wait_for_url(f"**#occlusion?*watched={other}*")
     panel.get_by_role("button", name="Reset").click()
     expect_place(middle, middle)
+
+
+def test_addresses_carry_the_settings_of_explorers(chapter):
+    page = chapter("#feature-maps?picture=second&layer=conv1&channel=5&row=3&column=4")
+    panel = page.locator(".ex-feature-maps")
+    expect(panel.locator("[id$=-unit]")).to_contain_text("Row 3, column 4 of map 5")
+    expect(panel.get_by_label("Picture", exact=True)).to_have_value("second")
+    expect(panel).to_be_in_viewport()
+    page.evaluate(
+        "() => { location.hash = '#occlusion?picture=second&row=2&column=1&watched=two'; }"
+    )
+    panel = page.locator(".ex-occlusion")
+    expect(panel.locator("[id$=-where]")).to_contain_text("Rows 20 to 49 and columns 10 to 39")
+    expect(panel.get_by_label("Map of", exact=True)).to_have_value("two")
+
+
+def test_every_control_of_explorers_is_reached_by_keyboard_and_shows_it(chapter):
+    page = chapter()
+    for name in ("feature-maps", "occlusion"):
+        assert_reached_by_keyboard(page.locator(f".ex-{name}"))
+
+
+@pytest.mark.parametrize(
+    ("name", "dragged", "attribute"),
+    [("feature-maps", ".ex-field", "d"), ("occlusion", ".ex-cover", "x")],
+)
+def test_a_finger_drags_in_explorers(telephone, address, name, dragged, attribute):
+    telephone.goto(address.replace("live.html", "chapter.html"))
+    panel = telephone.locator(f".ex-{name}")
+    expect(panel.locator("[id$=-unit], [id$=-where]")).to_contain_text("Row")
+    moved = panel.locator(dragged).first
+    assert_a_finger_drags(telephone, moved, attribute, panel.locator(".ex-photo"))
 
 
 @pytest.mark.alone
