@@ -15,7 +15,7 @@ import browser as installed
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from conftest import BUILT, ROOT, documents
+from conftest import BUILT, ROOT, documents, notebooks
 from fontTools.ttLib import TTFont
 from playwright.sync_api import sync_playwright
 
@@ -256,7 +256,7 @@ def icon_signs(weight):
     return set(TTFont(path).getBestCmap())
 
 
-@pytest.mark.parametrize("page_name", ["04_relu.html", "13_filters_and_feature_maps.html"])
+@pytest.mark.parametrize("page_name", [f"{path.stem}.html" for path in notebooks()])
 def test_page_prints_on_a4_unfolded_and_without_controls(page_name, chromium, address):
     page = chromium.new_page(viewport={"width": 794, "height": 1123})
     page.goto(urljoin(address, page_name), wait_until="load")
