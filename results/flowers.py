@@ -11,7 +11,7 @@ There is one run for each entry of `RUNS`:
 
     4 minutes    as many epochs as fit into about four minutes on two cores
     20 minutes   into about twenty
-    best         a hundred epochs, most of them on small pictures, and each from another scale
+    best         78 epochs, most of them on small pictures, and each from another scale
 
 What the runs really took, and scored, stands in flowers.json, which this script updates after each
 run and prints with --show. Checkpoints are kept in runs/: a run that was cut off goes on when the
@@ -77,9 +77,9 @@ RUNS = {
     "20 minutes": Settings((Stage(24),)),
     "best": Settings(
         (
-            Stage(60, 115, (130, 146, 162)),
-            Stage(25, 163, (184, 207, 230), learning_rate=0.01),
-            Stage(15, 227, (256, 288, 320), learning_rate=0.007),
+            Stage(50, 115, (130, 146, 162)),
+            Stage(20, 163, (184, 207, 230), learning_rate=0.01),
+            Stage(8, 227, (256, 288, 320), learning_rate=0.007),
         )
     ),
 }
