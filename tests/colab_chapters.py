@@ -15,8 +15,6 @@ from pathlib import Path
 import nbformat
 import pytest
 from conftest import ROOT, notebooks
-from jupyter_client.kernelspec import KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from packaging.requirements import Requirement
 from test_notebooks import WIDGET_VIEW, as_outside_of_tests, not_in_order, problems, texts
@@ -114,14 +112,14 @@ def as_on_colab():
 
 
 def execute(notebook, machine):
-    specs = KernelSpecManager(kernel_dirs=[str(machine / "kernels")], ensure_native_kernel=False)
-    manager = AsyncKernelManager(kernel_name="colab", kernel_spec_manager=specs)
-    NotebookClient(
-        notebook,
-        km=manager,
-        timeout=SECONDS,
-        resources={"metadata": {"path": str(machine / "content")}},
-    ).execute(env=as_on_colab())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_PATH", str(machine))  # there is the kernel `colab`
+        NotebookClient(
+            notebook,
+            kernel_name="colab",
+            timeout=SECONDS,
+            resources={"metadata": {"path": str(machine / "content")}},
+        ).execute(env=as_on_colab())
 
 
 @pytest.mark.parametrize("name", [path.stem for path in notebooks()])
