@@ -171,8 +171,7 @@ def test_a_training_starts_afresh_from_each_seed(flowers, small_pictures):
     assert one == again
     assert len(one) == 2
     wrong = [
-        np.argmax(training.model(x), 1) != y
-        for x, y in cifar10.batches(*examples, 24, batch=1)
+        np.argmax(training.model(x), 1) != y for x, y in cifar10.batches(*examples, 24, batch=1)
     ]
     assert training.error(cifar10.batches(*examples, 24)) == pytest.approx(np.mean(wrong))
     assert one != two
