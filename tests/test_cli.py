@@ -23,8 +23,12 @@ COUNTS = {"red": 5, "green": 8, "blue": 12}
 
 
 def alexnet(*arguments):
-    """What a command does, in this process: `exit_code`, `stdout`, `stderr`."""
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "99"})
+    """What a command does, in this process: `exit_code`, `stdout`, `stderr`.
+
+    The terminal is wide, for the paths of temporary folders are long.
+    """
+    arguments = [str(argument) for argument in arguments]
+    return CliRunner().invoke(app, arguments, env={"COLUMNS": "160"})
 
 
 def make_pictures(folder, counts, seed=0):
