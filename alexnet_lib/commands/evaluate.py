@@ -109,7 +109,9 @@ def _print_accuracies(title: str, results: dict, published) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, box=box.SIMPLE_HEAD)
+    # Not the table's own title: that would be broken to the table's width, a path in the middle.
+    typer.echo(title)
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("")
     table.add_column("top-1", justify="right")
     table.add_column("top-5", justify="right")
