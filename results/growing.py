@@ -3,12 +3,26 @@
 The convolutions do not ask for the size of a picture; only `fc6` does, whose kernel has one place
 for each of pool5's. It is stretched like a picture. Small pictures cost a fraction of the
 arithmetic (a side of 115 instead of 227: about a quarter), so most of the epochs can be spent
-there.
+there. `InTurn` shows the same photographs at another scale in each epoch.
 """
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from alexnet_lib import data
+
+
+class InTurn:
+    """Data sets of the same pictures, one for each epoch in turn: what `fit` asks of `train`."""
+
+    def __init__(self, datasets: list[data.Dataset]):
+        self.datasets = datasets
+        self.size, self.seed = datasets[0].size, datasets[0].seed
+        self.class_names = datasets[0].class_names
+
+    def epoch(self, number: int) -> tf.data.Dataset:
+        return self.datasets[number % len(self.datasets)].epoch(number)
 
 
 def copy_weights(source: keras.Model, target: keras.Model) -> None:
