@@ -9,9 +9,11 @@ classes: the five flowers of TensorFlow's flower_photos and the ten of CIFAR-10,
    whitened patches (Coates and Ng 2012). On 53,000 pictures gradient descent alone leaves the noise
    of the initial values in the filters. The 48 less colourful centres go to the first tower, the 48
    more colourful ones to the second: in 2012 that division came about by itself, here it is given.
-2. Two epochs at 115×115 pixels, one at 163×163, half of one at 227×227; `fc6` is stretched from
-   2×2 to 4×4 to 6×6 places. An epoch shows every picture of CIFAR-10 once and every flower about
-   ten times. Small pictures cost a fraction of the arithmetic.
+2. `STAGES`: most epochs on small pictures, which cost a fraction of the arithmetic, the last at
+   227×227; `fc6` is stretched from 2×2 to 3×3 to 6×6 places. An epoch shows every picture of
+   CIFAR-10 once and every flower six times, in the last stage 28 times: cut from three scales in
+   turn, mirrored, with PCA lighting, and with a square missing (cutout; DeVries and Taylor 2017),
+   for there are only 2,934.
 3. While it trains, each layer but the last is batch-normalized, its input is divided by 58, and α
    is multiplied by 58². Afterwards the normalization is folded into kernels and biases, and the
    scale is rewritten to the paper's α = 1e-4 on inputs of ±128: the same function, in the paper's
@@ -23,13 +25,13 @@ measured by `results/weights_report.py`.
 """
 
 import argparse
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import growing
 import keras
 import numpy as np
 import tensorflow as tf
-from growing import copy_weights
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
@@ -42,52 +44,93 @@ COMPONENTS = 44
 """Principal components that are kept: waves of up to about two periods on a patch."""
 NORMALIZATIONS = ("norm1", "norm2")
 
-FLOWERS_A_BATCH, CIFAR_A_BATCH = 24, 40
+BATCH = 64
+CUT_OUT = 0.5
+"""The side of the square that is missing from each flower, as a share of the picture's."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Epochs on pictures of one size."""
+
+    epochs: int
+    image_size: int
+    short_sides: tuple[int, ...]
+    """Of the flowers, in turn; CIFAR-10's pictures and those of validation have the first."""
+    learning_rate: float
+    flowers: int
+    """In each batch; the rest is of CIFAR-10."""
+
+
+STAGES = (
+    Stage(12, 99, (112, 136, 168), learning_rate=0.05, flowers=16),
+    Stage(5, 147, (166, 194, 228), learning_rate=0.03, flowers=16),
+    Stage(1, 227, (256, 288, 320), learning_rate=0.02, flowers=40),
+)
 
 
 class Mixture:
     """Batches of both data sets, the flowers' classes first.
 
-    An epoch shows a share of CIFAR-10's pictures, drawn anew each time, and flowers in proportion.
+    An epoch shows all of CIFAR-10's pictures, and flowers in proportion.
     """
 
-    def __init__(self, flowers, cifar, share):
-        self.flowers, self.cifar = flowers, cifar
+    def __init__(self, flowers, cifar, flowers_a_batch):
+        self.flowers, self.cifar, self.flowers_a_batch = flowers, cifar, flowers_a_batch
         self.class_names = [*flowers.class_names, *cifar.class_names]
-        self.steps = int(cifar.size * share) // CIFAR_A_BATCH
-        self.size = self.steps * (FLOWERS_A_BATCH + CIFAR_A_BATCH)
+        self.steps = cifar.size // (BATCH - flowers_a_batch)
+        self.size = self.steps * BATCH
         self.seed = flowers.seed
-        self.passes = -(-self.steps * FLOWERS_A_BATCH // flowers.size)
+        self.passes = -(-self.steps * flowers_a_batch // flowers.size)
 
     def epoch(self, number):
         flowers = self.flowers.epoch(number * self.passes)
         for extra in range(1, self.passes):
             flowers = flowers.concatenate(self.flowers.epoch(number * self.passes + extra))
         pairs = tf.data.Dataset.zip(
-            flowers.rebatch(FLOWERS_A_BATCH), self.cifar.epoch(number).take(self.steps)
+            tf.data.Dataset.range(self.steps),
+            flowers.rebatch(self.flowers_a_batch),
+            self.cifar.epoch(number),
         )
-        return pairs.map(self._join)
 
-    def _join(self, flowers, cifar):
-        labels = tf.concat([flowers[1], cifar[1] + len(self.flowers.class_names)], 0)
-        return tf.concat([flowers[0], cifar[0]], 0), labels
+        def join(step, flowers, cifar):
+            images = cut_out(flowers[0], seed=[number, step])
+            labels = tf.concat([flowers[1], cifar[1] + len(self.flowers.class_names)], 0)
+            return tf.concat([images, cifar[0]], 0), labels
+
+        return pairs.map(join).prefetch(2)
 
 
-def load(arguments, size, short_side, share):
-    """Training mixture and validation batches at an input size."""
-    shared = {"image_size": size, "short_side": short_side}
-    train = Mixture(
-        data.load(
+def cut_out(images, seed):
+    """Each picture without one square, anywhere and perhaps over the edge: its mean is there."""
+    side = images.shape[1]
+    half = CUT_OUT * side / 2
+    centres = tf.random.stateless_uniform((tf.shape(images)[0], 2, 1), seed, 0, side)
+    inside = tf.abs(tf.range(side, dtype=tf.float32) + 0.5 - centres) < half
+    missing = inside[:, 0, :, None, None] & inside[:, 1, None, :, None]
+    return tf.where(missing, tf.reduce_mean(images, (1, 2, 3), keepdims=True), images)
+
+
+def load(arguments, stage):
+    """Training mixture and validation batches of a stage."""
+    shared = {"image_size": stage.image_size}
+    short_side = stage.short_sides[0]
+    flowers, lighting = [], True
+    for side in stage.short_sides:
+        one = data.load(
             arguments.flowers,
             "train",
-            batch_size=FLOWERS_A_BATCH,
-            lighting=True,
+            short_side=side,
+            batch_size=stage.flowers,
+            lighting=lighting,
             cache="memory",
             **shared,
-        ),
-        data.load(arguments.cifar10, "train", batch_size=CIFAR_A_BATCH, **shared),
-        share,
-    )
+        )
+        flowers.append(one)
+        lighting = one.lighting
+    shared["short_side"] = short_side
+    cifar = data.load(arguments.cifar10, "train", batch_size=BATCH - stage.flowers, **shared)
+    train = Mixture(growing.InTurn(flowers), cifar, stage.flowers)
     flowers = data.load(arguments.flowers, "val", batch_size=64, **shared)
     cifar = data.load(arguments.cifar10, "val", batch_size=64, limit_per_class=100, **shared)
     shift = len(flowers.class_names)
@@ -173,21 +216,22 @@ def main(arguments):
     keras.utils.set_random_seed(2012)
     keras.config.set_dtype_policy(choose_precision())
     trained = None
-    for size, short_side, share, settings in (
-        (115, 130, 1.0, {"epochs": 2, "learning_rate": 0.05, "warmup_epochs": 0.2}),
-        (163, 184, 1.0, {"epochs": 1, "learning_rate": 0.03, "warmup_epochs": 0.1}),
-        (227, 256, 0.5, {"epochs": 1, "learning_rate": 0.03, "warmup_epochs": 0.1}),
-    ):
-        train, validation = load(arguments, size, short_side, share)
-        fresh = network(len(train.class_names), size)
+    for stage in STAGES:
+        train, validation = load(arguments, stage)
+        fresh = network(len(train.class_names), stage.image_size)
         if trained is None:
-            kernel = patch_filters(train.flowers)
+            kernel = patch_filters(train.flowers.datasets[0])
             fresh.get_layer("conv1").kernel.assign(kernel)
         else:
-            copy_weights(trained, fresh)
-        recipe = Recipe.modern(batch_size=FLOWERS_A_BATCH + CIFAR_A_BATCH, **settings)
+            growing.copy_weights(trained, fresh)
+        recipe = Recipe.modern(
+            epochs=stage.epochs,
+            batch_size=BATCH,
+            learning_rate=stage.learning_rate,
+            warmup_epochs=0.2,
+        )
         trained = with_preprocessing(fresh, train.class_names, scale=1 / STANDARD_DEVIATION)
-        run_dir = arguments.run_dir / str(size)
+        run_dir = arguments.run_dir / str(stage.image_size)
         training.fit(trained, train, validation, recipe, run_dir=run_dir, checkpoint_minutes=3)
     keras.config.set_dtype_policy("float32")
     paper = fold(trained, len(train.class_names))
