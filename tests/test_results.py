@@ -1,5 +1,6 @@
 """The scripts behind the recorded results, on data so small that they take seconds."""
 
+import argparse
 import importlib
 import json
 import sys
@@ -232,3 +233,46 @@ def test_each_ablation_changes_the_network_or_its_pictures(flowers):
     assert all(variants.count(variant) == 1 for variant in variants)
     kinds = [layer.kind for layer in ablations.VARIANTS["no LRN"][0]]
     assert "normalization" not in kinds
+
+
+@pytest.fixture
+def pocket(flowers, monkeypatch):
+    module = importlib.import_module("pocket")
+    monkeypatch.setattr(module, "BATCH", 8)
+    return module
+
+
+def test_pocket_mixes_two_data_sets(pocket, folder, small_pictures):
+    sources = argparse.Namespace(flowers=str(folder), cifar10=str(small_pictures))
+    stage = pocket.Stage(1, 67, (72, 80), learning_rate=0.01, flowers=3)
+    train, validation = pocket.load(sources, stage)
+    assert train.class_names[:3] == ["blue", "red", "grey0"]
+    assert (train.steps, train.size) == (8, 64)  # 40 pictures of the second set, five a batch
+    batches = [(images.numpy(), labels.numpy()) for images, labels in train.epoch(1)]
+    assert len(batches) == 8
+    for images, labels in batches:
+        assert images.shape == (8, 67, 67, 3)
+        assert (labels[:3] < 2).all()
+        assert (labels[3:] >= 2).all()
+    seen = np.sort(np.concatenate([labels[3:] for _, labels in batches]))
+    np.testing.assert_array_equal(seen, np.repeat(np.arange(2, 12), 4))
+    for (images, labels), again in zip(batches, train.epoch(1), strict=True):
+        np.testing.assert_array_equal(images, again[0])
+        np.testing.assert_array_equal(labels, again[1])
+    held_out = np.concatenate([labels for _, labels in validation])
+    np.testing.assert_array_equal(np.bincount(held_out), [3] * 2 + [2] * 10)
+
+
+def test_pocket_cuts_one_square_out_of_each_flower(pocket):
+    images = np.random.default_rng(0).random((30, 20, 20, 3), "float32")
+    cut = pocket.cut_out(images, seed=[0, 1]).numpy()
+    np.testing.assert_array_equal(cut, pocket.cut_out(images, seed=[0, 1]))
+    sizes = set()
+    for before, after in zip(images, cut, strict=True):
+        rows, columns = np.nonzero((before != after).any(-1))
+        square = np.ix_(np.unique(rows), np.unique(columns))
+        np.testing.assert_allclose(after[square], before.mean(), rtol=1e-5)
+        assert len(rows) == np.prod(after[square].shape[:2]), "nothing outside it has changed"
+        sizes.update(after[square].shape[:2])
+    assert max(sizes) == 10  # half of the side, or less at an edge
+    assert min(sizes) >= 5
