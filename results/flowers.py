@@ -86,18 +86,10 @@ RUNS = {
 
 def load(source: str, settings: Settings, stage: Stage) -> tuple[growing.InTurn, data.Dataset]:
     """The training set with PCA lighting, and the held-out set; decoded pictures stay in memory."""
-    common = {
-        "image_size": stage.image_size,
-        "batch_size": settings.batch_size,
-        "cache": "memory",
-    }
-    datasets, lighting = [], True
-    for side in stage.short_sides:
-        train = data.load(source, "train", short_side=side, lighting=lighting, **common)
-        datasets.append(train)
-        lighting = train.lighting
-    test = data.load(source, "test", short_side=stage.short_sides[0], **common)
-    return growing.InTurn(datasets), test
+    common = {"image_size": stage.image_size, "batch_size": settings.batch_size}
+    train = growing.at_scales(source, stage.short_sides, **common)
+    test = data.load(source, "test", short_side=stage.short_sides[0], cache="memory", **common)
+    return train, test
 
 
 def measure(name: str, settings: Settings, source: str, run_dir: Path) -> dict:

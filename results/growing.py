@@ -25,6 +25,21 @@ class InTurn:
         return self.datasets[number % len(self.datasets)].epoch(number)
 
 
+def at_scales(source: str, short_sides: tuple[int, ...], **options) -> InTurn:
+    """Training pictures at each short side in turn, all with the PCA lighting of the first.
+
+    Decoded pictures stay in memory; `options` are those of `data.load`.
+    """
+    datasets, lighting = [], True
+    for side in short_sides:
+        dataset = data.load(
+            source, "train", short_side=side, lighting=lighting, cache="memory", **options
+        )
+        datasets.append(dataset)
+        lighting = dataset.lighting
+    return InTurn(datasets)
+
+
 def copy_weights(source: keras.Model, target: keras.Model) -> None:
     """Copies layer by layer; `fc6` is stretched to the larger map, at the same total weight."""
     for layer in target.layers:

@@ -113,24 +113,15 @@ def cut_out(images, seed):
 
 def load(arguments, stage):
     """Training mixture and validation batches of a stage."""
-    shared = {"image_size": stage.image_size}
-    short_side = stage.short_sides[0]
-    flowers, lighting = [], True
-    for side in stage.short_sides:
-        one = data.load(
-            arguments.flowers,
-            "train",
-            short_side=side,
-            batch_size=stage.flowers,
-            lighting=lighting,
-            cache="memory",
-            **shared,
-        )
-        flowers.append(one)
-        lighting = one.lighting
-    shared["short_side"] = short_side
+    flowers = growing.at_scales(
+        arguments.flowers,
+        stage.short_sides,
+        image_size=stage.image_size,
+        batch_size=stage.flowers,
+    )
+    shared = {"image_size": stage.image_size, "short_side": stage.short_sides[0]}
     cifar = data.load(arguments.cifar10, "train", batch_size=BATCH - stage.flowers, **shared)
-    train = Mixture(growing.InTurn(flowers), cifar, stage.flowers)
+    train = Mixture(flowers, cifar, stage.flowers)
     flowers = data.load(arguments.flowers, "val", batch_size=64, **shared)
     cifar = data.load(arguments.cifar10, "val", batch_size=64, limit_per_class=100, **shared)
     shift = len(flowers.class_names)
