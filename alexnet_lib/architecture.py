@@ -366,6 +366,9 @@ NATIVE_INPUT_SIZE = {"paper": 227, "caffe": 227, "one_tower": 227, "owt": 224, "
 ILSVRC_MEAN = (122.679, 116.669, 104.007)
 """Mean of ImageNet's training pictures, R, G, B, on the scale 0..255; see `preprocess_input`."""
 
+STANDARD_DEVIATION = 58.0
+"""About the standard deviation of a colour of ImageNet's pictures, on the scale 0..255."""
+
 
 def describe(
     variant: str = "paper",

@@ -12,10 +12,8 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
+from .architecture import STANDARD_DEVIATION
 from .model import AlexNet, preprocess_input
-
-STANDARD_DEVIATION = 58.0
-"""About the standard deviation of a colour of ImageNet's pictures, on the scale 0..255."""
 
 
 @keras.saving.register_keras_serializable("alexnet_lib")

@@ -24,11 +24,11 @@ import tensorflow as tf
 from rich.console import Console
 
 from . import architecture, augmentation, checkpoints, pictures, pretrained
+from .architecture import STANDARD_DEVIATION
 from .data import Dataset
 from .layers import LocalResponseNormalization
 from .model import AlexNet
 from .recipe import (
-    STANDARD_DEVIATION,
     Preprocess,
     Recipe,
     load_model,

@@ -238,41 +238,129 @@ def test_each_ablation_changes_the_network_or_its_pictures(flowers):
 @pytest.fixture
 def pocket(flowers, monkeypatch):
     module = importlib.import_module("pocket")
-    monkeypatch.setattr(module, "BATCH", 8)
+    for name, value in {
+        "BATCH": {"flowers": 3, "cifar10": 5},
+        "STEPS_AN_EPOCH": 2,
+        "FC_UNITS": 8,
+    }.items():
+        monkeypatch.setattr(module, name, value)
     return module
 
 
-def test_pocket_mixes_two_data_sets(pocket, folder, small_pictures):
-    sources = argparse.Namespace(flowers=str(folder), cifar10=str(small_pictures))
-    stage = pocket.Stage(1, 67, (72, 80), learning_rate=0.01, flowers=3)
-    train, validation = pocket.load(sources, stage)
-    assert train.class_names[:3] == ["blue", "red", "grey0"]
-    assert (train.steps, train.size) == (8, 64)  # 40 pictures of the second set, five a batch
-    batches = [(images.numpy(), labels.numpy()) for images, labels in train.epoch(1)]
-    assert len(batches) == 8
-    for images, labels in batches:
-        assert images.shape == (8, 67, 67, 3)
-        assert (labels[:3] < 2).all()
-        assert (labels[3:] >= 2).all()
-    seen = np.sort(np.concatenate([labels[3:] for _, labels in batches]))
-    np.testing.assert_array_equal(seen, np.repeat(np.arange(2, 12), 4))
-    for (images, labels), again in zip(batches, train.epoch(1), strict=True):
-        np.testing.assert_array_equal(images, again[0])
-        np.testing.assert_array_equal(labels, again[1])
-    held_out = np.concatenate([labels for _, labels in validation])
-    np.testing.assert_array_equal(np.bincount(held_out), [3] * 2 + [2] * 10)
+def pocket_arguments(folder, small_pictures, tmp_path, epochs):
+    return argparse.Namespace(
+        flowers=str(folder),
+        cifar10=str(small_pictures),
+        epochs=epochs,
+        precision="float32",
+        run_dir=tmp_path / "run",
+        out=tmp_path / "pocket.safetensors",
+    )
 
 
-def test_pocket_cuts_one_square_out_of_each_flower(pocket):
-    images = np.random.default_rng(0).random((30, 20, 20, 3), "float32")
-    cut = pocket.cut_out(images, seed=[0, 1]).numpy()
-    np.testing.assert_array_equal(cut, pocket.cut_out(images, seed=[0, 1]))
-    sizes = set()
-    for before, after in zip(images, cut, strict=True):
-        rows, columns = np.nonzero((before != after).any(-1))
-        square = np.ix_(np.unique(rows), np.unique(columns))
-        np.testing.assert_allclose(after[square], before.mean(), rtol=1e-5)
-        assert len(rows) == np.prod(after[square].shape[:2]), "nothing outside it has changed"
-        sizes.update(after[square].shape[:2])
-    assert max(sizes) == 10  # half of the side, or less at an edge
-    assert min(sizes) >= 5
+def test_pocket_mixes_two_data_sets(pocket, folder, small_pictures, tmp_path):
+    sets, names = pocket.load(pocket_arguments(folder, small_pictures, tmp_path, 1))
+    assert names == ["blue", "red", *(f"grey{number}" for number in range(10))]
+    assert sets["flowers"][0].shape == (24, 240, 240, 3)
+    assert sets["cifar10"][0].shape == (40, 32, 32, 3)
+    np.testing.assert_array_equal(np.bincount(sets["cifar10"][1]), [0] * 2 + [4] * 10)
+    batches = pocket.Batches(sets, epoch=1)
+    assert len(batches) == 2
+    for step in range(2):
+        (pictures, labels), (again, _) = batches[step], pocket.Batches(sets, epoch=1)[step]
+        (others, _) = pocket.Batches(sets, epoch=2)[step]
+        assert [len(part) for part in pictures.values()] == [3, 5]
+        # Blue or red by the label; the greys are 25 apart.
+        blue = pictures["flowers"].mean((1, 2)).argmax(-1) == 2
+        np.testing.assert_array_equal(labels[:3] == 0, blue)
+        greys = np.round(pictures["cifar10"].mean((1, 2, 3)) / 25)
+        np.testing.assert_array_equal(labels[3:] - 2, greys)
+        for name in pictures:
+            np.testing.assert_array_equal(pictures[name], again[name])
+            assert (pictures[name] != others[name]).any()
+
+
+@pytest.mark.parametrize("pixels", [32, 227, 600])
+def test_a_view_is_resampled_as_pillow_does(pocket, pixels):
+    signal = np.random.default_rng(0).uniform(0, 255, pixels).astype("float32")
+    views = pocket.Views(smallest_part=1.0, seed=0)
+    whole, side = np.ones(2, "float32"), np.full(2, pocket.SIDE, "float32")
+    matrices = views.resampling(pixels, whole, side, np.array([False, True]))
+    plain, turned = np.asarray(matrices) @ signal
+    picture = Image.fromarray(signal[None], "F")
+    expected = np.asarray(picture.resize((pocket.SIDE, 1), Image.Resampling.BILINEAR))[0]
+    np.testing.assert_allclose(plain, expected, atol=1e-2)
+    np.testing.assert_allclose(turned, expected[::-1], atol=1e-2)
+
+
+def test_views_show_a_part_at_every_resolution(pocket):
+    # A picture of its own coordinates: red grows to the right, green downwards, from 50 to 200.
+    ramp = np.linspace(50, 200, 64, dtype="float32")
+    picture = np.stack([*np.meshgrid(ramp, ramp), np.full((64, 64), 125.0)], -1)
+    views = pocket.Views(smallest_part=0.25, seed=3)
+    views.relit = lambda images: images
+    shown = np.asarray(views(np.repeat(picture[None], 200, 0)))
+    assert shown.shape == (200, pocket.SIDE, pocket.SIDE, 3)
+    width, height = (np.ptp(shown[..., channel], (1, 2)) / 150 for channel in (0, 1))
+    assert (width * height).min() > 0.25 * 0.9
+    assert width.min() < 0.6
+    assert width.max() > 0.9
+    mirrored = shown[:, 0, 0, 0] > shown[:, 0, -1, 0]
+    assert 70 < mirrored.sum() < 130
+    assert (shown[:, 0, 0, 1] < shown[:, -1, 0, 1]).all(), "none stands on its head"
+
+    noise = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype("float32")
+    rough = np.abs(np.diff(views(np.repeat(noise, 200, 0)), axis=2)).mean((1, 2, 3))
+    assert rough.max() > 3 * rough.min()
+
+
+def test_views_are_relit(pocket):
+    grey = np.full((200, 8, 8, 3), 100, "float32")
+    grey[..., 0] = 160
+    relit = np.asarray(pocket.Views(smallest_part=1.0, seed=0).relit(grey))
+    assert 0 <= relit.min() < relit.max() <= 255
+    brightness = relit.mean((1, 2, 3)) / 120
+    assert 0.55 < brightness.min() < 0.7
+    assert 1.3 < brightness.max() < 1.45
+    saturation = (relit[..., 0] - relit[..., 1]).mean((1, 2)) / 60 / brightness
+    assert 5 < (np.abs(saturation) < 0.05).sum() < 40
+    noise = relit[..., 2].std((1, 2))
+    assert 60 < (noise < 0.01).sum() < 140
+    assert noise.max() < 16
+
+
+def test_the_other_view_is_found_by_the_formula_of_simclr(pocket):
+    embeddings = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    similar = np.exp(unit @ unit.T / pocket.TEMPERATURE)
+    losses = [
+        -np.log(similar[i, (i + 3) % 6] / (similar[i].sum() - similar[i, i])) for i in range(6)
+    ]
+    contrast = pocket.Learner.contrast(None, embeddings)
+    assert float(contrast) == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+def test_pocket_trains_goes_on_and_folds(
+    pocket, folder, small_pictures, tmp_path, monkeypatch, capsys
+):
+    made = {"train": [], "fold": []}
+    for name, results in made.items():
+        function = getattr(pocket, name)
+        monkeypatch.setattr(
+            pocket, name, lambda *a, f=function, kept=results: kept.append(f(*a)) or kept[-1]
+        )
+    for epochs in (1, 2):
+        pocket.main(pocket_arguments(folder, small_pictures, tmp_path, epochs))
+    said = capsys.readouterr().out
+    assert said.count("epoch 1:") == said.count("epoch 2:") == 1, "the first is not done again"
+    _, description = pocket.compact.read(tmp_path / "pocket.safetensors")
+    assert description["class_names"][:3] == ["blue", "red", "grey0"]
+
+    trained, folded = made["train"][-1], made["fold"][-1]
+    images = np.random.default_rng(0).uniform(0, 255, (4, 227, 227, 3)).astype("float32")
+    inputs = pocket.preprocess_input(images)
+    logits = np.asarray(trained(inputs / pocket.STANDARD_DEVIATION, training=False)[0])
+    expected = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    np.testing.assert_allclose(folded(inputs), expected, atol=1e-4)
+    start = pocket.patch_filters(np.load(tmp_path / "run" / "flowers_pictures.npy"))
+    assert np.abs(trained.get_layer("conv1").kernel - start).max() > 1e-4
