@@ -449,23 +449,27 @@ def effective_receptive_field(model: keras.Model, pictures: np.ndarray, layer: s
 
 
 def side_holding(field: np.ndarray, share: float = 0.95) -> int:
-    """The side of the smallest square in the middle of a field that holds a share of its sum.
+    """The side of the smallest square that holds a share of a field's sum, wherever it lies.
 
     Args:
         field: `(height, width)`, not negative, as `effective_receptive_field` returns it.
         share: above 0, at most 1.
 
     Returns:
-        Pixels; odd, for the square is centred on the field's own centre of mass, rounded.
+        Pixels. A square may be larger than one of the field's sides.
     """
     if not 0 < share <= 1:
         raise ValueError(f"share is {share}; it must be above 0 and at most 1.")
-    rows, columns = np.indices(field.shape)
-    row, column = (round((axis * field).sum() / field.sum()) for axis in (rows, columns))
-    distance = np.maximum(np.abs(rows - row), np.abs(columns - column))
-    held = np.cumsum(np.bincount(distance.ravel(), field.ravel()))
-    # The sum in another order may end a rounding error below the whole.
-    return 2 * int(np.argmax(held >= share * held[-1] * (1 - 1e-12))) + 1
+    sums = np.pad(np.cumsum(np.cumsum(field, 0, "float64"), 1), ((1, 0), (1, 0)))
+    # Sums in another order may end a rounding error below the whole.
+    enough = share * sums[-1, -1] * (1 - 1e-12)
+
+    def most(side):
+        rows, columns = (min(side, length) for length in field.shape)
+        strips = sums[rows:] - sums[:-rows]
+        return (strips[:, columns:] - strips[:, :-columns]).max()
+
+    return next(side for side in range(1, max(field.shape) + 1) if most(side) >= enough)
 
 
 # --- what an answer rests on ---------------------------------------------------------------------

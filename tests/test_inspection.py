@@ -333,20 +333,23 @@ def test_the_effective_field_ends_where_the_theoretical_one_does():
 
 
 def test_the_side_that_holds_a_share_is_that_of_a_loop():
-    field = np.random.default_rng(0).random((21, 21)) * np.outer(np.hanning(21), np.hanning(21))
+    field = np.random.default_rng(0).random((21, 17)) * np.outer(np.hanning(21), np.hanning(17))
     for share in (0.3, 0.95, 1.0):
-        side = inspection.side_holding(field, share)
-        rows, columns = np.indices(field.shape)
-        row = round(np.average(rows, weights=field))
-        column = round(np.average(columns, weights=field))
-        held = [
-            field[
-                max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1
-            ].sum()
-            for reach in range(21)
-        ]
-        enough = next(r for r in range(21) if held[r] >= share * field.sum() - 1e-12)
-        assert side == 2 * enough + 1
+        enough = next(
+            side
+            for side in range(1, 22)
+            if max(
+                field[top : top + side, left : left + side].sum()
+                for top in range(21)
+                for left in range(17)
+            )
+            >= share * field.sum() - 1e-12
+        )
+        assert inspection.side_holding(field, share) == enough
+    # A window whose weight is at its edge is held by the window itself.
+    lopsided = np.zeros((9, 9))
+    lopsided[2:5, 3:6] = [[0, 0, 0], [0, 0, 0], [9, 9, 1]]
+    assert inspection.side_holding(lopsided, 1.0) == 3
     point = np.zeros((9, 9))
     point[3, 5] = 2
     assert inspection.side_holding(point) == 1

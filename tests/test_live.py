@@ -689,10 +689,10 @@ def test_a_picture_is_made_soft(opened, network):
     it = opened().answered()
     sharp = it.sees()[..., :3]
     answer = it.first.inner_text()
-    it.label("as soft as 32 × 32 pixels").check()
+    it.label("as soft as 20 × 20 pixels").check()
     expect(it.first).not_to_have_text(answer)
     seen = it.sees()[..., :3]
-    small = Image.fromarray(sharp).resize((32, 32), Image.Resampling.BOX)
+    small = Image.fromarray(sharp).resize((20, 20), Image.Resampling.BOX)
     soft = np.asarray(small.resize((SIDE, SIDE), Image.Resampling.BILINEAR), float)
     assert np.abs(seen - soft).mean() < 4 < np.abs(sharp - soft).mean()
     expected = network.predict(np.asarray(preprocess_input(seen))[None], verbose=0)[0]

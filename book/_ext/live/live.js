@@ -22,7 +22,7 @@ import {
 const FOLDER = new URL("../live/", document.currentScript.src);
 const GUESSES = 5;
 const TOO_MANY_PIXELS = 100e6;
-const SOFT = 32; // pixels along a side of the pictures that the animals and vehicles were learned from
+const SOFT = 20; // pixels along a side: fewer than any flower was learned with
 
 /** A sentence for the reader; what is no such sentence is a mistake of ours. */
 class Refusal extends Error {}
