@@ -828,6 +828,17 @@ def test_activations_show_values_and_what_depth_leaves(opened):
     assert "sigmoid " in BeautifulSoup(Activations().still(), "html.parser").svg["aria-label"]
 
 
+IN_VIEW = """(map) => {
+    const frame = map.getBoundingClientRect();
+    const within = (low, middle, high) => low < middle && middle < high;
+    return [...map.querySelectorAll("text")].filter((text) => {
+        const { left, right, top, bottom } = text.getBoundingClientRect();
+        return within(frame.left, (left + right) / 2, frame.right)
+            && within(frame.top, (top + bottom) / 2, frame.bottom);
+    }).map((text) => text.textContent);
+}"""
+
+
 def test_pooling_shows_how_the_maps_change(opened):
     it = opened("pooling")
     widget = Pooling(photograph())
@@ -843,6 +854,7 @@ def test_pooling_shows_how_the_maps_change(opened):
             expected.append(np.abs(now - max_pool(first, kernel, stride)).mean())
             texts = cells.nth(index + 1).locator("text")
             eventually(texts.all_text_contents, [str(value) for value in now.ravel()])
+        assert cells.first.evaluate(IN_VIEW) == [str(value) for value in moved.ravel()]
         numbers = re.findall(r"by (\d+(?:\.\d+)?)", it.answer.inner_text())
         assert [float(n) for n in numbers] == pytest.approx(expected, rel=5e-3)
 

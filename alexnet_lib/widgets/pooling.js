@@ -102,29 +102,40 @@ function build({ id, read, change, data, refusal, say, number, reset }) {
   const first = at(0, 0);
   const firstPooled = windows.map(([, [kernel, stride]]) => maxPool(first, kernel, stride));
 
-  /** A map of grey cells with their values, made once; `fill` shows other numbers in it. */
-  function cells(side, attributes) {
+  /**
+   * A map of grey cells with their values, made once, of which `side` by `side` are in view. `fill`
+   * shows other numbers in it, `move` other cells of it: to move them all is one change of the page,
+   * where to write their numbers anew would keep a slow machine from answering a drag in time.
+   */
+  function cells(values, side, attributes) {
     const squares = [];
     const texts = [];
-    for (let index = 0; index < side ** 2; index += 1) {
-      const [x, y] = [(index % side) * CELL, Math.floor(index / side) * CELL];
-      squares.push(rect(x, y, CELL, CELL, {}));
-      texts.push(label(x + CELL / 2, y + CELL * 0.64, "", { "text-anchor": "middle" }));
-    }
+    values.forEach((line, row) =>
+      line.forEach((_, column) => {
+        const [x, y] = [column * CELL, row * CELL];
+        squares.push(rect(x, y, CELL, CELL, {}));
+        texts.push(label(x + CELL / 2, y + CELL * 0.64, "", { "text-anchor": "middle" }));
+      }),
+    );
+    const all = svg("g", {}, ...squares, ...texts);
     const marks = svg("g");
-    const viewBox = `0 0 ${side * CELL} ${side * CELL}`;
-    const element = svg("svg", { class: "ex-cells", viewBox, ...attributes }, ...squares, ...texts, marks);
+    const width = side * CELL;
+    const clipped = svg("svg", { class: "ex-plot", width, height: width }, all);
+    const viewBox = `0 0 ${width} ${width}`;
+    const element = svg("svg", { class: "ex-cells", viewBox, ...attributes }, clipped, marks);
     let shown = [];
-    function fill(values) {
-      const numbers = values.flat();
+    function fill(others) {
+      const numbers = others.flat();
       numbers.forEach((value, index) => {
         if (value === shown[index]) return;
         squares[index].setAttribute("fill", `rgb(${value},${value},${value})`);
         texts[index].setAttribute("class", value < DARK ? "ex-on-dark" : "ex-on-light");
-        texts[index].textContent = String(value);
+        texts[index].firstChild.data = value;
       });
       shown = numbers;
     }
+    fill(values);
+    const move = (right, down) => all.setAttribute("transform", `translate(${right * CELL} ${down * CELL})`);
     /** Frames `[column, row, side, class]`, over the cells. */
     const mark = (...frames) =>
       marks.replaceChildren(
@@ -132,10 +143,10 @@ function build({ id, read, change, data, refusal, say, number, reset }) {
           rect(x * CELL, y * CELL, wide * CELL, wide * CELL, { class: `ex-frame-${name}` }),
         ),
       );
-    return { element, fill, mark };
+    return { element, fill, move, mark };
   }
 
-  const input = cells(size, {
+  const input = cells(picture, size, {
     id: `${id}-pixels`,
     tabindex: 0,
     role: "application",
@@ -167,7 +178,7 @@ function build({ id, read, change, data, refusal, say, number, reset }) {
 
   const pooled = windows.map(([name, [kernel, stride]], index) => {
     const count = firstPooled[index].length;
-    const map = cells(count, {
+    const map = cells(firstPooled[index], count, {
       tabindex: 0,
       role: "application",
       "aria-roledescription": "pooled map",
@@ -251,7 +262,7 @@ function build({ id, read, change, data, refusal, say, number, reset }) {
 
   function draw({ right, down, row, column }, width) {
     const now = at(right, down);
-    input.fill(now);
+    input.move(right - reach, down - reach);
     input.mark(
       ...pooled.flatMap(({ kernel, stride, name }) => {
         const [y, x] = brightest(now, row, column, kernel, stride);
