@@ -435,12 +435,49 @@ def processor_milliseconds(page, script, argument):
     return taken
 
 
+PRODUCTS = """async (count) => {
+    const { tf } = window;
+    const { network } = JSON.parse(document.querySelector("[data-explorer=live]").dataset.state);
+    const factors = network.layers.filter(({ kind }) => kind === "convolution").flatMap((layer) => {
+        const { kernel, groups, input_shape, output_shape } = layer;
+        const [rows, columns, filters] = output_shape;
+        const inside = kernel ** 2 * input_shape[2] / groups;
+        return Array.from({ length: groups }, () =>
+            [[rows * columns, inside], [inside, filters / groups]].map((size) => tf.ones(size)));
+    });
+    for (let k = 0; k < count; k += 1) {
+        for (const [a, b] of factors) {
+            const product = tf.matMul(a, b);
+            await product.data();
+            product.dispose();
+        }
+    }
+    tf.dispose(factors);
+}"""
+
+
 @pytest.mark.alone
 def test_a_pass_takes_80_ms_and_the_first_400(opened):
+    """On a slow machine more, but no more than matrix products there explain.
+
+    As many multiplications as the five convolutions have, in the same runtime: a pass has the rest
+    of the network and the sorting of the patches besides, and may take 1.7 times as long.
+    """
     page = opened(before=NO_WORKER).answered().page
     page.evaluate(PASSES, 0)  # weights are read before, as on the page
-    assert processor_milliseconds(page, PASSES, 1) < 400
-    assert processor_milliseconds(page, PASSES, 5) / 5 < 80
+    page.evaluate(PRODUCTS, 1)
+    first = processor_milliseconds(page, PASSES, 1)
+    attempts = []
+    for _ in range(4):  # other work on the machine can slow an attempt; it cannot speed one up
+        later = processor_milliseconds(page, PASSES, 5) / 5
+        products = processor_milliseconds(page, PRODUCTS, 5) / 5
+        attempts.append((later, products))
+        if later < 80:
+            break
+    later, products = (min(times) for times in zip(*attempts, strict=True))
+    slow = max(1, 1.7 * products / 80)
+    assert later < 80 * slow
+    assert first < 400 * slow
 
 
 CLICK_AT_ONCE = """(() => {

@@ -431,22 +431,29 @@ def test_playing_steps_on_and_pauses(chromium, address):
     page = context.new_page()
     page.goto(address + "#shape-calculator?input_size=27")
     it = Calculator(page)
+    where = it.where.element_handle()
+
+    def comes_to(start):  # looks at every frame: what is played does not wait for a slow look
+        page.wait_for_function(
+            "([e, start]) => e.textContent.startsWith(start)", arg=[where, start]
+        )
+
+    def assert_still():
+        page.evaluate("() => new Promise((go) => requestAnimationFrame(() => setTimeout(go)))")
+        before = where.text_content()  # with the last step before the pause drawn
+        page.wait_for_timeout(500)
+        assert where.text_content() == before
+
     it.press("Play")
-    page.wait_for_function(
-        "e => e.textContent.startsWith('Row 1, column')", arg=it.where.element_handle()
-    )  # along the row of five, then down
+    comes_to("Row 1, column")  # along the row of five, then down
     it.press("Pause")
-    where = it.where.text_content()
-    page.wait_for_timeout(500)
-    assert it.where.text_content() == where
+    assert_still()
     it.press("Last place")
     it.press("Play")
-    expect(it.where).to_contain_text("Row 0, column 1 ")
+    comes_to("Row 0, column 1 ")
     page.emulate_media(reduced_motion="reduce")
     expect(it.panel.locator(".ex-play")).to_be_hidden()
-    where = it.where.text_content()
-    page.wait_for_timeout(500)
-    assert it.where.text_content() == where
+    assert_still()
     context.close()
 
 
