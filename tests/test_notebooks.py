@@ -17,6 +17,8 @@ import pytest
 from conftest import ROOT, notebooks
 from nbclient import NotebookClient
 
+from alexnet_lib.widgets import explorer
+
 PROMISED_SECONDS = 60  # on two quiet cores
 # Here two chapters run at a time, so each has one core, and machines for continuous integration
 # share even that. Beyond this, it is the chapter.
@@ -126,6 +128,18 @@ def test_widgets_answer_without_python(path):
                     f"cell [{cell.execution_count}] shows a {model['model_name']} of "
                     f"{model['model_module']}, which needs a kernel"
                 )
+
+
+def test_widgets_are_saved_with_the_librarys_front_ends(path):
+    """A notebook that is opened shows them before any cell runs; nbval does not compare them."""
+    models = read(path).metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
+    for state in (model["state"] for model in models.values()):
+        if "_esm" in state:
+            module = state["_anywidget_id"].split(".")[-2]
+            current = explorer.front_end(module), str(explorer.Explorer._css)
+            assert (state["_esm"], state["_css"]) == current, (
+                f"{module}: execute the chapter again (make notebooks NOTEBOOKS=book/{path.name})"
+            )
 
 
 def as_outside_of_tests():
