@@ -1227,6 +1227,7 @@ def test_feature_maps_answer(chapter, tiny_widgets):
     close("first", "conv3", middle, middle, 200)
     panel.get_by_label("Picture", exact=True).select_option("second")
     panel.get_by_label("Layer", exact=True).select_option("conv1")
+    expect(panel).to_contain_text("conv1: map 95 of 96, second tower")  # it has no map 200
     panel.get_by_label("Map", exact=True).fill("5")
     expect(panel).to_contain_text("conv1: map 5 of 96, first tower")
     expect(panel).to_contain_text("Its filter: 11 × 11 pixels, three colours.")
