@@ -19,10 +19,11 @@ from nbclient import NotebookClient
 
 from alexnet_lib.widgets import explorer
 
-PROMISED_SECONDS = 60  # on two quiet cores
-# Here two chapters run at a time, so each has one core, and machines for continuous integration
-# share even that. Beyond this, it is the chapter.
-ALLOWED_SECONDS = 2.5 * PROMISED_SECONDS
+PROMISED_SECONDS = 60  # on two quiet cores that multiply a matrix at 500 GFLOP/s
+# Here two chapters run at a time, so each has one core, and machines for continuous integration may
+# be several times slower: with 95 GFLOP/s the longest takes 95 s alone, and 150 s beside another.
+# Beyond this, it is the chapter.
+ALLOWED_SECONDS = 4 * PROMISED_SECONDS
 
 PICTURES = {"image/png", "image/jpeg", "image/gif", "image/svg+xml"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -165,7 +166,7 @@ def test_runs_to_the_end_under_nbclient(path):
     assert not not_in_order(notebook)
     assert not list(problems(notebook))
     assert seconds <= ALLOWED_SECONDS, (
-        f"{seconds:.0f} s on one core; a chapter may take {PROMISED_SECONDS} s on two quiet ones"
+        f"{seconds:.0f} s on one core; a chapter may take {PROMISED_SECONDS} s on two fast ones"
     )
 
 
