@@ -24,7 +24,7 @@ from PIL import Image
 from playwright.sync_api import expect
 from scipy import stats
 from test_pages import AXE_OPTIONS, Tab
-from test_widgets import VIEW, build, chromium, in_browser, outputs, saved_state, served
+from test_widgets import DRAWN, VIEW, build, chromium, in_browser, outputs, saved_state, served
 from traitlets import TraitError
 
 from alexnet_lib import LocalResponseNormalization, architecture, augmentation
@@ -554,7 +554,7 @@ def test_a_wrong_address_does_no_harm(visited, name):
     for nonsense in ("<b>", "-1e99", "1e99", ""):
         query = "&".join(f"{key}={nonsense}" for key in [*simple, "limits", "photograph"])
         it.page.evaluate("(hash) => { location.hash = hash; }", f"#{name}?{query}")
-        it.page.evaluate("() => new Promise((go) => requestAnimationFrame(() => setTimeout(go)))")
+        it.page.evaluate(DRAWN)
         assert not re.search(r"NaN|undefined|Infinity", panel.evaluate(SHOWN)), nonsense
         it.press("Reset")
         it.page.wait_for_function(SHOWS, arg=[panel, before, True])

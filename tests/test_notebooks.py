@@ -21,7 +21,7 @@ from alexnet_lib.widgets import explorer
 
 PROMISED_SECONDS = 60  # on two quiet cores that multiply a matrix at 500 GFLOP/s
 # Here two chapters run at a time, so each has one core, and machines for continuous integration may
-# be several times slower: with 95 GFLOP/s the longest takes 95 s alone, and 150 s beside another.
+# be several times slower: with 95 GFLOP/s the longest takes 97 s alone, and 151 s beside another.
 # Beyond this, it is the chapter.
 ALLOWED_SECONDS = 4 * PROMISED_SECONDS
 
@@ -116,10 +116,15 @@ def test_pictures_have_alternative_texts(path):
             )
 
 
+def saved_widgets(notebook):
+    """The models of a notebook's widgets by their identifiers."""
+    return notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
+
+
 def test_widgets_answer_without_python(path):
     """A plain ipywidgets control needs a kernel to answer; on the page it would be dead."""
     notebook = read(path)
-    models = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
+    models = saved_widgets(notebook)
     for cell in code_cells(notebook):
         for output in cell.outputs:
             if WIDGET_VIEW in output.get("data", {}):
@@ -133,8 +138,7 @@ def test_widgets_answer_without_python(path):
 
 def test_widgets_are_saved_with_the_librarys_front_ends(path):
     """A notebook that is opened shows them before any cell runs; nbval does not compare them."""
-    models = read(path).metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
-    for state in (model["state"] for model in models.values()):
+    for state in (model["state"] for model in saved_widgets(read(path)).values()):
         if "_esm" in state:
             module = state["_anywidget_id"].split(".")[-2]
             current = explorer.front_end(module), str(explorer.Explorer._css)

@@ -426,6 +426,10 @@ def test_everything_can_be_done_with_the_keyboard(opened):
     expect(it.panel.get_by_role("status")).to_contain_text("Row 0, column 0")
 
 
+DRAWN = "() => new Promise((go) => requestAnimationFrame(() => setTimeout(go)))"
+"""Waits until what was to be drawn is."""
+
+
 def test_playing_steps_on_and_pauses(chromium, address):
     context = chromium.new_context(reduced_motion="no-preference")
     page = context.new_page()
@@ -439,7 +443,7 @@ def test_playing_steps_on_and_pauses(chromium, address):
         )
 
     def assert_still():
-        page.evaluate("() => new Promise((go) => requestAnimationFrame(() => setTimeout(go)))")
+        page.evaluate(DRAWN)
         before = where.text_content()  # with the last step before the pause drawn
         page.wait_for_timeout(500)
         assert where.text_content() == before

@@ -272,8 +272,9 @@ function build({ id, read, change, data, refusal, say, number, reset }) {
         ];
       }),
     );
+    const maps = pooled.map(({ kernel, stride }) => maxPool(now, kernel, stride));
     const means = pooled.map(({ kernel, stride, name, map, caption }, index) => {
-      const values = maxPool(now, kernel, stride);
+      const values = maps[index];
       map.fill(values);
       map.mark([column, row, 1, name]);
       const { mean, changed } = difference(firstPooled[index], values);
@@ -290,7 +291,7 @@ function build({ id, read, change, data, refusal, say, number, reset }) {
     const where = moves(right, down) ? `Shifted ${moves(right, down)}` : "Not shifted";
     const pixels = significant(difference(first, now).mean);
     outcome.textContent = `${where}: the pixels change by ${pixels} on average, the values pooled ${means.join(", ")}.`;
-    const [a, b] = pooled.map(({ kernel, stride }) => maxPool(now, kernel, stride)[row][column]);
+    const [a, b] = maps.map((values) => values[row][column]);
     const names = pooled.map(({ kernel, stride }) => `${kernel}/${stride}`);
     chosen.textContent = `Row ${row}, column ${column} of the pooled maps: ${a} with ${names[0]}, ${b} with ${names[1]}.`;
     drawCurve({ right, down }, width);
