@@ -10,11 +10,7 @@ import pytest
 import scipy.signal
 import tensorflow as tf
 
-from alexnet_lib.layers import (
-    GroupedConv2D,
-    LocalResponseNormalization,
-    MapResponseNormalization,
-)
+from alexnet_lib.layers import GroupedConv2D, LocalResponseNormalization, MapResponseNormalization
 
 POLICIES = {"float32": 1e-5, "mixed_bfloat16": 2e-2, "mixed_float16": 2e-2}
 

@@ -119,8 +119,7 @@ _REFUSED = {
         "bvlcalexnet-12.onnx, which AlexNet(weights='bvlc') fetches and checks."
     ),
     ".keras": (
-        "it is a whole model, not weights alone. alexnet_lib.recipe.load_model reads it, in safe "
-        "mode."
+        "it is a whole model, not weights alone. alexnet_lib.load_model reads it, in safe mode."
     ),
     ".ckpt": "a checkpoint may be a pickle. Save the weights as .safetensors or .weights.h5.",
 }
