@@ -1,5 +1,6 @@
 """`AlexNet()`: the network by name, with or without trained weights."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -63,41 +64,42 @@ def AlexNet(
         FileNotFoundError: if `weights` is neither a file nor a name.
         alexnet_lib.data.downloads.DownloadError: if published weights cannot be fetched.
     """
-    file = None if weights is None else pretrained.read(weights)
-    settings = {"variant": variant, "classes": classes, "fc_units": fc_units}
-    if file is not None:
-        settings = _with_the_weights_own(settings, file, weights, include_top)
-    variant = settings["variant"] or "paper"
+    if weights is not None:
+        file = pretrained.read(weights)
+        own = pretrained.options(file)
+        # A network that ends with `pool5` has neither classes nor dense layers.
+        classes = _agreed("classes", classes, own if include_top else {}, weights)
+        fc_units = _agreed("fc_units", fc_units, own if include_top else {}, weights)
+        variant = _agreed("variant", variant, own, weights)
+    variant = variant or "paper"
     layers = architecture.describe(
         variant,
-        classes=1000 if settings["classes"] is None else settings["classes"],
-        fc_units=4096 if settings["fc_units"] is None else settings["fc_units"],
+        classes=1000 if classes is None else classes,
+        fc_units=4096 if fc_units is None else fc_units,
         dropout=dropout,
         include_top=include_top,
         pooling=pooling,
         classifier_activation=classifier_activation,
     )
     model = build(layers, _input_shape(input_shape, input_tensor, variant), input_tensor, name)
-    if file is not None:
+    if weights is not None:
         pretrained.assign(model, file)
     return model
 
 
-def _with_the_weights_own(settings: dict, file, weights, include_top: bool) -> dict:
-    """What was left open is what the weights were trained with; a contradiction is an error."""
-    trained = pretrained.options(file)
-    if not include_top:
-        # A network that ends with `pool5` has neither classes nor dense layers.
-        trained = {key: value for key, value in trained.items() if key == "variant"}
-    for key, own in trained.items():
-        if settings[key] not in (None, own):
-            raise ValueError(
-                f"The weights {str(weights)!r} have {key}={own!r}; you asked for "
-                f"{settings[key]!r}. Leave {key} out to take the weights' own. For other classes "
-                "give the trunk a new head, as alexnet_lib.transfer does, or take "
-                "include_top=False."
-            )
-    return settings | trained
+def _agreed(setting: str, asked, own: Mapping, weights: str | Path):
+    """What was asked for, or the weights' own where it was left open; a contradiction is an error.
+
+    Raises:
+        ValueError: if both are there and differ.
+    """
+    if setting not in own or asked in (None, own[setting]):
+        return own.get(setting, asked)
+    raise ValueError(
+        f"The weights {str(weights)!r} have {setting}={own[setting]!r}; you asked for {asked!r}. "
+        f"Leave {setting} out to take the weights' own. For other classes give the trunk a new "
+        "head, as alexnet_lib.transfer does, or take include_top=False."
+    )
 
 
 def _input_shape(input_shape, input_tensor, variant: str) -> tuple[int, int, int]:

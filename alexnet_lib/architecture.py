@@ -329,9 +329,9 @@ CAFFE = _change(
 
 # BVLC's second network, CaffeNet: its AlexNet with pooling before normalization. Its
 # train_val.prototxt starts at 1 the biases that BVLC's AlexNet had to start at 0.1.
-CAFFENET = tuple(
-    replace(layer, bias=1.0) if getattr(layer, "bias", 0) else layer
-    for layer in (CAFFE[{1: 2, 2: 1, 4: 5, 5: 4}.get(place, place)] for place in range(len(CAFFE)))
+CAFFENET = _change(
+    [CAFFE[{1: 2, 2: 1, 4: 5, 5: 4}.get(place, place)] for place in range(len(CAFFE))],
+    **{name: {"bias": 1.0} for name in ("conv2", "conv4", "conv5", "fc6", "fc7")},
 )
 
 # The paper's network on one device: every filter sees every channel.
@@ -567,15 +567,16 @@ def trace_layers(layers: Sequence[Layer], input_shape: Shape) -> list[LayerTrace
         _positive_integer(f"the input's number of {name}", number)
         for name, number in zip(("rows", "columns", "channels"), input_shape, strict=True)
     )
-    records = []
+    records: list[LayerTrace] = []
     shape, receptive_field, jump, start = input_shape, 1, 1, 0
     for layer in layers:
         try:
             output_shape = layer.output_shape(shape)
             steps = _steps(layer, shape)
         except InputTooSmallError as error:
-            message = _too_small(layers, input_shape, records, layer, error)
-            raise InputTooSmallError(message) from None
+            raise InputTooSmallError(
+                _too_small(layers, input_shape, records, layer, error)
+            ) from None
         kernel, stride = _extent(layer), getattr(layer, "stride", None)
         if len(output_shape) == 1:
             receptive_field, jump, start = max(input_shape[:2]), 0, 0
@@ -612,7 +613,7 @@ def smallest_input(layers: Sequence[Layer]) -> int:
     size = 1
     while True:
         try:
-            shape = (size, size, 3)
+            shape: Shape = (size, size, 3)
             for layer in layers:
                 shape = layer.output_shape(shape)
             return size
@@ -651,10 +652,11 @@ def _too_small(
     layers: Sequence[Layer],
     input_shape: Shape,
     records: list[LayerTrace],
-    layer: Convolution | MaxPooling,
+    layer: Layer,
     error: InputTooSmallError,
 ) -> str:
     """The error for people: which layer, on which map, after which steps, and what would fit."""
+    side = _extent(layer)
     rows, columns, _ = records[-1].output_shape if records else input_shape
     path = " → ".join(
         [f"input {input_shape[0]}×{input_shape[1]}"]
@@ -665,7 +667,7 @@ def _too_small(
         ]
     )
     return (
-        f"{layer.name} cannot place its {layer.kernel}×{layer.kernel} window on a {rows}×{columns} "
-        f"map: {error}. The way there: {path}. "
+        f"{layer.name} cannot place its {side}×{side} window on a {rows}×{columns} map: "
+        f"{error}. The way there: {path}. "
         f"The smallest square input for these layers is {smallest_input(layers)} pixels a side."
     )

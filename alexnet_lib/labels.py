@@ -95,6 +95,7 @@ def decode_predictions(
     if top < 1:
         raise ValueError(f"top is {top}; it must be at least 1.")
     classes = values.shape[1]
+    named: Sequence[tuple[str, str]]
     if class_names is not None:
         named = [(str(number), str(name)) for number, name in enumerate(class_names)]
     elif classes == 1000:
@@ -107,6 +108,9 @@ def decode_predictions(
     if len(named) != classes:
         raise ValueError(f"There are {classes} probabilities a picture, and {len(named)} names.")
     return [
-        [Prediction(*named[i], float(row[i])) for i in np.argsort(-row, kind="stable")[:top]]
+        [
+            Prediction(named[i][0], named[i][1], float(row[i]))
+            for i in np.argsort(-row, kind="stable")[:top]
+        ]
         for row in values
     ]

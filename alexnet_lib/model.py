@@ -83,9 +83,10 @@ def description(model: keras.Model) -> Description:
     >>> description(build(architecture.CAFFE)).variant
     'caffe'
     """
-    layers, padding, input_shape = [], None, None
+    layers: list[architecture.Layer] = []
+    padding = None
     for keras_layer in _chain(model):
-        if input_shape is None:
+        if not layers and padding is None:
             input_shape = tuple(keras_layer.input.shape[1:])
         if isinstance(keras_layer, keras.layers.ZeroPadding2D):
             padding = keras_layer.padding
@@ -94,16 +95,22 @@ def description(model: keras.Model) -> Description:
             padding = None
     if not layers:
         raise ValueError(f"The model {model.name!r} has no layers to describe.")
-    layers = tuple(layers)
     variant = architecture.variant_of(layers, input_shape)
     if variant is not None:
-        # A window that happens to fit exactly does not show how it would round; the variant does.
-        known = (one for one in architecture.VARIANTS[variant].layers if hasattr(one, "rounding"))
-        layers = tuple(
-            replace(layer, rounding=next(known).rounding) if hasattr(layer, "rounding") else layer
-            for layer in layers
-        )
-    return Description(layers, input_shape, variant)
+        layers = _rounding_as(architecture.VARIANTS[variant].layers, layers)
+    return Description(tuple(layers), input_shape, variant)
+
+
+def _rounding_as(
+    known: Sequence[architecture.Layer], layers: Sequence[architecture.Layer]
+) -> list[architecture.Layer]:
+    """A window that fits exactly does not show how it would round; the variant's layers say it."""
+    slides = architecture.Convolution | architecture.MaxPooling
+    rounding = (one.rounding for one in known if isinstance(one, slides))
+    return [
+        replace(layer, rounding=next(rounding)) if isinstance(layer, slides) else layer
+        for layer in layers
+    ]
 
 
 def _chain(model: keras.Model) -> Iterator[keras.layers.Layer]:
@@ -172,7 +179,7 @@ def _described(layer: keras.layers.Layer, padding) -> architecture.Layer:
                 rounding="ceil" if layer.padding == "same" or _split(layer) else "floor",
             )
         case keras.layers.Activation():
-            return architecture.Activation(name, _function(layer))
+            return architecture.Activation(name, _function(layer) or "linear")
         case keras.layers.Flatten():
             return architecture.Flatten(name)
         case keras.layers.GlobalAveragePooling2D():
@@ -276,10 +283,11 @@ def keras_layers(
                 "strides": layer.stride,
                 "padding": "same" if keeps_size else "valid",
                 "activation": layer.activation,
+                **_LAST,
                 **_initializers(layer, layer.weights_per_filter(record.input_shape)),
             }
             edges = [(layer.padding, layer.padding + hanging) for hanging in record.overhang]
-            padding = [keras.layers.ZeroPadding2D(edges, name=f"{layer.name}_pad")]
+            padding = [keras.layers.ZeroPadding2D(edges, name=f"{layer.name}_pad", **_LAST)]
             return (padding if not keeps_size and edges != [(0, 0), (0, 0)] else []) + [
                 GroupedConv2D(groups=layer.groups, **convolution)
                 if layer.groups > 1
@@ -311,13 +319,13 @@ def keras_layers(
         case architecture.Activation():
             return [keras.layers.Activation(layer.function, name=layer.name)]
         case architecture.Flatten():
-            return [keras.layers.Flatten(name=layer.name)]
+            return [keras.layers.Flatten(name=layer.name, **_LAST)]
         case architecture.GlobalPooling():
             pooling = {
                 "avg": keras.layers.GlobalAveragePooling2D,
                 "max": keras.layers.GlobalMaxPooling2D,
             }[layer.function]
-            return [pooling(name=layer.name)]
+            return [pooling(name=layer.name, **_LAST)]
         case architecture.Dense():
             # Probabilities in half precision would be coarse: the last layer keeps the precision
             # of the variables, which under a mixed policy is float32.
@@ -335,6 +343,10 @@ def keras_layers(
             return [keras.layers.Dropout(layer.rate, name=layer.name)]
         case _:
             raise TypeError(f"{layer!r} is not a layer of alexnet_lib.architecture.")
+
+
+# A keras.json of the reader's may say channels first; everything here counts on the last axis.
+_LAST = {"data_format": "channels_last"}
 
 
 def _poolings(
@@ -359,10 +371,12 @@ def _poolings(
     kernel, stride = layer.kernel, layer.stride
     rows, columns = paddings
     if rows == columns:
-        return [keras.layers.MaxPooling2D(kernel, stride, rows, name=layer.name)]
+        return [keras.layers.MaxPooling2D(kernel, stride, rows, name=layer.name, **_LAST)]
     return [
-        keras.layers.MaxPooling2D((kernel, 1), (stride, 1), rows, name=f"{layer.name}_rows"),
-        keras.layers.MaxPooling2D((1, kernel), (1, stride), columns, name=layer.name),
+        keras.layers.MaxPooling2D(
+            (kernel, 1), (stride, 1), rows, name=f"{layer.name}_rows", **_LAST
+        ),
+        keras.layers.MaxPooling2D((1, kernel), (1, stride), columns, name=layer.name, **_LAST),
     ]
 
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from . import augmentation
+from . import augmentation, tensorflow_only  # noqa: F401
 from .data import pictures
 from .preprocessing import preprocess_layer
 

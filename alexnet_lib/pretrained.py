@@ -18,7 +18,7 @@ of ILSVRC-2012, centre crop. `alexnet evaluate --weights bvlc --data DIR` prints
 import difflib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from math import isclose, prod
@@ -247,20 +247,19 @@ def save(
     names = list(class_names) or (preprocess.class_names if preprocess else [])
     if names and len(names) != model.output_shape[-1]:
         raise ValueError(f"The model has {model.output_shape[-1]} outputs, and {len(names)} names.")
-    arrays = {
-        layer.name: tuple(
-            np.ascontiguousarray(keras.ops.convert_to_numpy(part), "float32")
-            for part in (layer.kernel, layer.bias)
-        )
-        for layer in _learners(model)
-    }
+    arrays = {layer.name: (_array(layer.kernel), _array(layer.bias)) for layer in _learners(model)}
     safetensors_file.write(path, arrays, _header(model), names, eight_bits=eight_bits)
+
+
+def _array(variable: keras.Variable) -> np.ndarray:
+    return np.ascontiguousarray(keras.ops.convert_to_numpy(variable), "float32")
 
 
 def _header(model: keras.Model) -> dict | None:
     """The variant that a model is, and its widths, for the header of a file."""
     described = description(model)
-    widths = {layer.name: layer.units for layer in described.layers if layer.kind == "dense"}
+    dense = (layer for layer in described.layers if isinstance(layer, architecture.Dense))
+    widths = {layer.name: layer.units for layer in dense}
     if described.variant is None or not widths:
         return None
     return {
@@ -358,6 +357,8 @@ def _short(value) -> str:
 
 
 def _name_of(file: WeightFile) -> str:
+    if file.layers is None:
+        return f"{file.path}"
     ours, caffenet = _computing(file.layers), _computing(architecture.CAFFENET)
     if len(ours) == len(caffenet) and not any(
         map(_difference, ours, caffenet, [False] * len(ours))
@@ -369,7 +370,7 @@ def _name_of(file: WeightFile) -> str:
 
 
 def _advice(file: WeightFile) -> str:
-    if variant := variant_of(file.layers):
+    if file.layers is not None and (variant := variant_of(file.layers)):
         return f"Build the model with AlexNet(variant={variant!r})."
     return "Build the file's own network with build(pretrained.describe(path))."
 
@@ -401,7 +402,7 @@ def _places(model: keras.Model, file: WeightFile) -> list[tuple[str, keras.layer
     return places
 
 
-def _surplus(file: WeightFile, left: Sequence[str], taken: Sequence[str]) -> str | None:
+def _surplus(file: WeightFile, left: Iterable[str], taken: Sequence[str]) -> str | None:
     """A layer that the file has and the model lacks, though the model does not end before it."""
     if file.format == "Keras":
         # Layers stand there by class, not in order: where the model ends cannot be told.

@@ -188,8 +188,8 @@ def load_trunk(source: str | Path = "pocket", variant: str | None = None) -> ker
     options = pretrained.options(file) | ({"variant": variant} if variant else {})
     network = AlexNet(**options)
     pretrained.assign(network, file)
-    names = file.class_names or range(network.output_shape[-1])
-    variant = description(network).variant
+    names = file.class_names or tuple(map(str, range(network.output_shape[-1])))
+    variant = description(network).variant or "paper"
     if str(source) == "pocket":
         network, scale = _rescaled(network, STANDARD_DEVIATION), 1 / STANDARD_DEVIATION
     else:

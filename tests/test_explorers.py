@@ -19,6 +19,7 @@ import skimage.data
 import tensorflow as tf
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
+from conftest import fields_of
 from jupyter_client.manager import start_new_kernel
 from PIL import Image
 from playwright.sync_api import expect

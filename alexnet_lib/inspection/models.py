@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from .. import tensorflow_only  # noqa: F401
 from ..architecture import LayerTrace
 from ..model import description
 from ..preprocessing import Preprocess, preprocess_input

@@ -3,13 +3,20 @@
 import os
 import time
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 
 from IPython.display import Markdown
 from tabulate import tabulate
 
 from ..startup import load_tensorflow
 
-_started = {}
+resource: ModuleType | None
+try:
+    import resource
+except ImportError:
+    resource = None
+
+_started: dict[str, float] = {}
 
 
 def prepare(seed: int = 2012) -> None:
@@ -24,14 +31,14 @@ def prepare(seed: int = 2012) -> None:
 def receipt() -> None:
     """Prints what the chapter has cost since `prepare`: time, memory, devices, seed, versions."""
     import keras
-    import psutil
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
-    memory = psutil.Process().memory_info().rss / 1e9
     print(f"run time   {time.perf_counter() - _started['time']:.0f} s")
     print(f"machine    {os.cpu_count()} processor cores, {len(gpus)} GPUs")
-    print(f"memory     {memory:.1f} GB at the end")
+    if resource:  # Windows has none
+        kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(f"memory     {kilobytes / 1e6:.1f} GB at most")
     print(f"seed       {_started['seed']}")
     print(f"versions   TensorFlow {tf.__version__}, Keras {keras.__version__}")
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from .. import tensorflow_only  # noqa: F401
+
 
 def choose_precision() -> str:
     """The Keras dtype policy that trains fastest here, without a loss that we could measure.
