@@ -10,7 +10,7 @@ VENV := .venv
 COLAB := .venv-colab
 PYTHON := $(VENV)/bin/python
 BOOK := _build/html
-SOURCES := _config.yml _toc.yml $(shell find book alexnet_lib/weights alexnet_lib/widgets -type f -not -path '*/.ipynb_checkpoints/*' -not -path '*/__pycache__/*')
+SOURCES := _config.yml _toc.yml $(shell find book alexnet_lib/weights alexnet_lib/teaching/widgets -type f -not -path '*/.ipynb_checkpoints/*' -not -path '*/__pycache__/*')
 NOTEBOOKS := $(wildcard book/*.ipynb)
 PORT ?= 8000
 

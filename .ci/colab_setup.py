@@ -53,8 +53,8 @@ here = Path.cwd()  # on Colab /content; in the book's folder if this cell runs a
 checkout = next((path for path in here.parents if path.name == name), here / name)
 if not checkout.exists():
     fetch(checkout)
-# `experiments` brings what chapters use beside the library. What is there already, stays as it is.
-run(sys.executable, "-m", "pip", "install", "--quiet", f"{checkout}[experiments]")
+# `teaching` brings what chapters use beside the library. What is there already, stays as it is.
+run(sys.executable, "-m", "pip", "install", "--quiet", f"{checkout}[teaching]")
 os.environ.setdefault("ALEXNET_HOME", str(checkout.parent / "alexnet-data"))
 os.chdir(checkout / "book")
 

@@ -26,7 +26,6 @@ def execute(path):
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},  # no version: it differs between machines
-        **{key: notebook.metadata[key] for key in ("widgets",) if key in notebook.metadata},
     }
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
     with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -9,10 +9,11 @@ Neural Networks, NIPS 2012. "The released source" is the code that trained it, p
 Computer History Museum (repository computerhistory/AlexNet-Source-Code).
 """
 
+import contextlib
 import difflib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from math import prod
+from math import isclose, prod
 from operator import index
 from typing import ClassVar, Literal, NamedTuple, SupportsIndex
 
@@ -200,6 +201,20 @@ class Flatten(Layer):
 
 
 @dataclass(frozen=True)
+class GlobalPooling(Layer):
+    """The mean or the largest of each map: what a trunk without its top can end with.
+
+    No network of 2012 has it; `keras.applications` offers it as `pooling`.
+    """
+
+    function: Literal["avg", "max"] = "avg"
+    kind: ClassVar[str] = "global pooling"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return shape[2:]
+
+
+@dataclass(frozen=True)
 class Dense(Layer):
     """A fully connected layer and its activation. Initial values as in `Convolution`."""
 
@@ -248,6 +263,9 @@ class LayerTrace:
     for the fully connected layers, the longer side of the input."""
     jump: int
     """Input pixels between two neighbouring units; 0 for layers without a grid."""
+    start: int
+    """First row (and first column) of the square that the first unit depends on; negative where it
+    begins in the padding."""
     unseen: tuple[int, int]
     """(rows, columns) of the layer's input that no window ever covers."""
     overhang: tuple[int, int]
@@ -309,6 +327,13 @@ CAFFE = _change(
     **{dense: {"bias": 0.1, "stddev": 0.005} for dense in ("fc6", "fc7")},
 )
 
+# BVLC's second network, CaffeNet: its AlexNet with pooling before normalization. Its
+# train_val.prototxt starts at 1 the biases that BVLC's AlexNet had to start at 0.1.
+CAFFENET = _change(
+    [CAFFE[{1: 2, 2: 1, 4: 5, 5: 4}.get(place, place)] for place in range(len(CAFFE))],
+    **{name: {"bias": 1.0} for name in ("conv2", "conv4", "conv5", "fc6", "fc7")},
+)
+
 # The paper's network on one device: every filter sees every channel.
 ONE_TOWER = _change(PAPER, **{conv: {"groups": 1} for conv in ("conv2", "conv4", "conv5")})
 
@@ -352,22 +377,111 @@ ORIGINAL = (
     *PAPER[PAPER.index(Flatten("flatten")) :],
 )
 
-VARIANTS: dict[str, tuple[Layer, ...]] = {
-    "paper": PAPER,
-    "caffe": CAFFE,
-    "one_tower": ONE_TOWER,
-    "owt": OWT,
-    "original": ORIGINAL,
-}
-
-NATIVE_INPUT_SIZE = {"paper": 227, "caffe": 227, "one_tower": 227, "owt": 224, "original": 224}
-"""The input that each variant was made for, in pixels a side."""
-
 ILSVRC_MEAN = (122.679, 116.669, 104.007)
 """Mean of ImageNet's training pictures, R, G, B, on the scale 0..255; see `preprocess_input`."""
 
 STANDARD_DEVIATION = 58.0
 """About the standard deviation of a colour of ImageNet's pictures, on the scale 0..255."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A network of the family, and all that belongs to it. A new one is one more of these."""
+
+    label: str
+    """For people."""
+    layers: tuple[Layer, ...]
+    """In order, with their initial values."""
+    input_size: int = 227
+    """The input that it was made for, in pixels a side."""
+    mean: tuple[float, float, float] = ILSVRC_MEAN
+    """What is taken off each colour, R, G, B, on the scale 0..255."""
+    deviation: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """What each difference is then divided by."""
+
+    @property
+    def towers(self) -> int:
+        """How many runs of channels stay apart where layers have groups: the paper's GPUs."""
+        return max(getattr(layer, "groups", 1) for layer in self.layers)
+
+
+VARIANTS: dict[str, Variant] = {
+    "paper": Variant("the paper", PAPER),
+    "caffe": Variant("Caffe's replica", CAFFE),
+    "one_tower": Variant("one tower", ONE_TOWER),
+    "owt": Variant(
+        "torchvision",
+        OWT,
+        input_size=224,
+        # torchvision's constants, which it gives on the scale 0..1.
+        mean=(255 * 0.485, 255 * 0.456, 255 * 0.406),
+        deviation=(255 * 0.229, 255 * 0.224, 255 * 0.225),
+    ),
+    "original": Variant("source of 2012", ORIGINAL, input_size=224),
+}
+
+
+def variant_named(name: str) -> Variant:
+    """The variant of that name.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if name not in VARIANTS:
+        close = difflib.get_close_matches(str(name), VARIANTS, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"There is no variant {name!r}; there are {', '.join(VARIANTS)}.{hint}")
+    return VARIANTS[name]
+
+
+def variant_of(layers: Sequence[Layer], input_shape: Shape | None = None) -> str | None:
+    """The variant whose network computes what `layers` do.
+
+    Names, initial values, dropout, the widths of the dense layers and the activation of the last
+    one may differ, and layers may end with `pool5`. How a window rounds counts only where it makes
+    a difference.
+
+    Args:
+        layers: in order.
+        input_shape: `(rows, columns, channels)`; by default that of each variant.
+    """
+    for name, variant in VARIANTS.items():
+        shape = input_shape or (variant.input_size, variant.input_size, 3)
+        with contextlib.suppress(ValueError):
+            computed = _computation(layers, shape)
+            if computed and computed[-1]["kind"] == "global pooling":
+                del computed[-1]
+            if any(
+                _same(computed, _computation(known, shape))
+                for known in (variant.layers, describe(name, include_top=False))
+            ):
+                return name
+    return None
+
+
+def _computation(layers: Sequence[Layer], input_shape: Shape) -> list[dict]:
+    """What each layer computes, as plain values that can be compared."""
+    immaterial = {"name", "stddev", "bias", "rounding", "units", "rate"}
+    found = [
+        {"kind": layer.kind, "overhang": record.overhang}
+        | {key: value for key, value in vars(layer).items() if key not in immaterial}
+        for layer, record in zip(layers, trace_layers(layers, input_shape), strict=True)
+        if layer.kind != "dropout"
+    ]
+    if found and found[-1]["kind"] == "dense":
+        del found[-1]["activation"]
+    return found
+
+
+def _same(one, other) -> bool:
+    """Equal, but for the last digits of constants: files may keep them in float32."""
+    if isinstance(one, float) and isinstance(other, float):
+        return isclose(one, other, rel_tol=1e-6)
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return one == other
 
 
 def describe(
@@ -377,6 +491,7 @@ def describe(
     fc_units: int = 4096,
     dropout: float = 0.5,
     include_top: bool = True,
+    pooling: Literal["avg", "max"] | None = None,
     classifier_activation: str | None = "softmax",
 ) -> tuple[Layer, ...]:
     """The layers of a variant, in order.
@@ -387,15 +502,14 @@ def describe(
         fc_units: units of `fc6` and `fc7`.
         dropout: the share of activities that `drop6` and `drop7` silence, in [0, 1).
         include_top: False ends the network with `pool5`.
+        pooling: `"avg"` or `"max"` then makes one number of each map; None leaves the maps. Of no
+            effect where the top is included, as in `keras.applications`.
         classifier_activation: what `fc8` ends with; None leaves the logits.
 
     Raises:
         ValueError: if the variant is unknown or a number is out of its range.
     """
-    if variant not in VARIANTS:
-        close = difflib.get_close_matches(str(variant), VARIANTS, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"There is no variant {variant!r}; there are {', '.join(VARIANTS)}.{hint}")
+    layers = variant_named(variant).layers
     classes = _positive_integer("classes", classes)
     fc_units = _positive_integer("fc_units", fc_units)
     if not 0 <= dropout < 1:
@@ -403,9 +517,11 @@ def describe(
             f"dropout is {dropout!r}; it is the share of activities to silence, "
             "at least 0 and below 1."
         )
-    layers = VARIANTS[variant]
+    if pooling not in (None, "avg", "max"):
+        raise ValueError(f"pooling is {pooling!r}; it must be None, 'avg' or 'max'.")
     if not include_top:
-        return layers[: layers.index(Flatten("flatten"))]
+        end = (GlobalPooling(f"{pooling}_pool", pooling),) if pooling else ()
+        return layers[: layers.index(Flatten("flatten"))] + end
     return _change(
         layers,
         fc6={"units": fc_units},
@@ -424,8 +540,8 @@ def trace(
     Args:
         input_size: pixels a side, or `(rows, columns)`.
         variant: see `describe`.
-        **options: `classes`, `fc_units`, `dropout`, `include_top`, `classifier_activation`, as in
-            `describe`.
+        **options: `classes`, `fc_units`, `dropout`, `include_top`, `pooling`,
+            `classifier_activation`, as in `describe`.
 
     Raises:
         ValueError: if the variant is unknown or a number is out of its range.
@@ -451,20 +567,23 @@ def trace_layers(layers: Sequence[Layer], input_shape: Shape) -> list[LayerTrace
         _positive_integer(f"the input's number of {name}", number)
         for name, number in zip(("rows", "columns", "channels"), input_shape, strict=True)
     )
-    records = []
-    shape, receptive_field, jump = input_shape, 1, 1
+    records: list[LayerTrace] = []
+    shape, receptive_field, jump, start = input_shape, 1, 1, 0
     for layer in layers:
         try:
             output_shape = layer.output_shape(shape)
             steps = _steps(layer, shape)
         except InputTooSmallError as error:
-            message = _too_small(layers, input_shape, records, layer, error)
-            raise InputTooSmallError(message) from None
+            raise InputTooSmallError(
+                _too_small(layers, input_shape, records, layer, error)
+            ) from None
         kernel, stride = _extent(layer), getattr(layer, "stride", None)
         if len(output_shape) == 1:
-            receptive_field, jump = max(input_shape[:2]), 0
+            receptive_field, jump, start = max(input_shape[:2]), 0, 0
         elif kernel:
             receptive_field += (kernel - 1) * jump
+            # Normalization within a map has no padding: its square is centred on its unit.
+            start -= getattr(layer, "padding", kernel // 2) * jump
             jump *= stride or 1
         records.append(
             LayerTrace(
@@ -480,6 +599,7 @@ def trace_layers(layers: Sequence[Layer], input_shape: Shape) -> list[LayerTrace
                 macs=layer.macs(shape),
                 receptive_field=receptive_field,
                 jump=jump,
+                start=start,
                 unseen=(steps[0].unseen, steps[1].unseen),
                 overhang=(steps[0].overhang, steps[1].overhang),
             )
@@ -493,7 +613,7 @@ def smallest_input(layers: Sequence[Layer]) -> int:
     size = 1
     while True:
         try:
-            shape = (size, size, 3)
+            shape: Shape = (size, size, 3)
             for layer in layers:
                 shape = layer.output_shape(shape)
             return size
@@ -532,10 +652,11 @@ def _too_small(
     layers: Sequence[Layer],
     input_shape: Shape,
     records: list[LayerTrace],
-    layer: Convolution | MaxPooling,
+    layer: Layer,
     error: InputTooSmallError,
 ) -> str:
     """The error for people: which layer, on which map, after which steps, and what would fit."""
+    side = _extent(layer)
     rows, columns, _ = records[-1].output_shape if records else input_shape
     path = " → ".join(
         [f"input {input_shape[0]}×{input_shape[1]}"]
@@ -546,7 +667,7 @@ def _too_small(
         ]
     )
     return (
-        f"{layer.name} cannot place its {layer.kernel}×{layer.kernel} window on a {rows}×{columns} "
-        f"map: {error}. The way there: {path}. "
+        f"{layer.name} cannot place its {side}×{side} window on a {rows}×{columns} map: "
+        f"{error}. The way there: {path}. "
         f"The smallest square input for these layers is {smallest_input(layers)} pixels a side."
     )

@@ -163,6 +163,7 @@ class GroupedConv2D(keras.layers.Conv2D):
     """
 
     def __init__(self, filters, kernel_size, groups=2, **kwargs):
+        kwargs.setdefault("data_format", "channels_last")
         super().__init__(filters, kernel_size, groups=groups, **kwargs)
         if self.data_format != "channels_last":
             raise ValueError(
@@ -222,7 +223,9 @@ class MapResponseNormalization(keras.layers.Layer):
         # An average over a square with zeros around the map, times its area, is the sum.
         edge = (self.size // 2, self.size // 2)
         squares = ops.pad(ops.square(activities), ((0, 0), edge, edge, (0, 0)))
-        means = ops.average_pool(squares, self.size, strides=1, padding="valid")
+        means = ops.average_pool(
+            squares, self.size, strides=1, padding="valid", data_format="channels_last"
+        )
         divisor = self.bias + self.alpha * self.size**2 * means
         return ops.cast(activities * _inverse_powers(divisor, self.beta)[0], inputs.dtype)
 

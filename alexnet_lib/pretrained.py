@@ -2,7 +2,7 @@
 
     model = AlexNet(weights="bvlc")          # BVLC's AlexNet: the paper's architecture
     model = AlexNet(weights="torchvision")   # torchvision's, after "One weird trick"
-    pretrained.load(model, "bvlcalexnet-12.onnx")
+    pretrained.load_weights(model, "bvlcalexnet-12.onnx")
 
 Is an import right? BVLC publishes 57.1 % top-1 and 80.2 % top-5 on the 50,000 validation pictures
 of ILSVRC-2012, centre crop. `alexnet evaluate --weights bvlc --data DIR` prints what you get:
@@ -16,26 +16,29 @@ of ILSVRC-2012, centre crop. `alexnet evaluate --weights bvlc --data DIR` prints
 """
 
 import difflib
-import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import zip_longest
-from math import prod
+from math import isclose, prod
 from pathlib import Path
-from typing import NamedTuple
 
 import keras
 import numpy as np
 from rich.console import Console
-from safetensors.numpy import save_file
 
-from . import architecture, checkpoints, compact, downloads, formats
-from .downloads import Remote
-from .formats import Tensor, WeightFile, WeightsError
-from .model import keras_layers
+from . import architecture, formats
+from .architecture import variant_of
+from .data import downloads
+from .data.downloads import Remote
+from .formats import Tensor, WeightFile, WeightsError, safetensors_file
+from .labels import imagenet_classes
+from .model import description
+from .preprocessing import Preprocess
+
+POCKET = Path(__file__).parent / "weights" / "pocket.safetensors"
+"""The weights that this project trained; `weights/README.md` is their model card."""
 
 
 @dataclass(frozen=True)
@@ -91,38 +94,12 @@ PUBLISHED = {
 }
 
 NAMES = (*PUBLISHED, "pocket")
-"""What `AlexNet(weights=...)` and `load` take beside paths. `"pocket"` travels with the package."""
+"""What `AlexNet(weights=...)` and `load_weights` take beside paths.
 
-CLASS_INDEX = Remote(
-    "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json",
-    "a1e7a966a1f601d39e4b43e119b3e7dd4a2ad3ea08cf69847cbaf021013767bc",
-    35_363,
-    mirrors=(
-        "https://s3.amazonaws.com/deep-learning-models/image-models/imagenet_class_index.json",
-    ),
-)
-"""ImageNet's 1,000 classes, as Keras keeps them; its MD5 is the one in `keras.applications`."""
-
-# CaffeNet is BVLC's AlexNet with pooling before normalization.
-CAFFENET = tuple(
-    architecture.CAFFE[{1: 2, 2: 1, 4: 5, 5: 4}.get(place, place)]
-    for place in range(len(architecture.CAFFE))
-)
+`"pocket"` travels with the package."""
 
 
-class Prediction(NamedTuple):
-    """One class and its probability, as `keras.applications` gives them."""
-
-    class_id: str
-    """WordNet's number (`"n02123045"`), or the class's number where it has none."""
-    name: str
-    probability: float
-
-
-# --- Loading --------------------------------------------------------------------------------------
-
-
-def load(model: keras.Model, source: str | Path) -> None:
+def load_weights(model: keras.Model, source: str | Path) -> None:
     """Puts weights from a file, or published ones, into a model: all of them or none.
 
     The file has to hold this very network. Every tensor's place, shape and type is checked, and
@@ -149,13 +126,21 @@ def load(model: keras.Model, source: str | Path) -> None:
             unchanged, and the message names the tensor and both shapes.
         downloads.DownloadError: if published weights cannot be fetched.
     """
-    fit(model, read(source))
+    assign(model, read(source))
 
 
 def read(source: str | Path) -> WeightFile:
-    """Opens the weights of a file, or published ones. Arguments and errors as for `load`."""
+    """Opens the weights of a file, or published ones.
+
+    Arguments and errors as for `load_weights`.
+    """
+    if str(source) == "imagenet":
+        raise ValueError(
+            "Two networks here are trained on ImageNet: 'bvlc', the paper's architecture, and "
+            "'torchvision'. Take one of these names in place of 'imagenet'."
+        )
     if str(source) == "pocket":
-        return formats.read(compact.POCKET)
+        return formats.read(POCKET)
     if str(source) in PUBLISHED:
         return formats.read(fetch(str(source)))
     path = Path(source)
@@ -193,8 +178,8 @@ def fetch(name: str) -> Path:
     return downloads.fetch(remote)
 
 
-def fit(model: keras.Model, file: WeightFile) -> None:
-    """Puts the weights of an opened file into a model. Errors as for `load`."""
+def assign(model: keras.Model, file: WeightFile) -> None:
+    """Puts the weights of an opened file into a model. Errors as for `load_weights`."""
     _expect_network(model, file)
     places = _places(model, file)
     values = [_converted(model, file, *place) for place in places]
@@ -212,7 +197,7 @@ def options(file: WeightFile) -> dict:
     if file.layers is None:
         return {}
     units = {layer.name: layer.units for layer in file.layers if hasattr(layer, "units")}
-    known = {"variant": _variant(file.layers), "classes": units.get("fc8")}
+    known = {"variant": variant_of(file.layers), "classes": units.get("fc8")}
     known["fc_units"] = units.get("fc6")
     return {name: value for name, value in known.items() if value is not None}
 
@@ -221,10 +206,10 @@ def describe(source: str | Path) -> tuple[architecture.Layer, ...]:
     """The network that a file's weights belong to, for `alexnet_lib.model.build`.
 
     >>> model = build(pretrained.describe("caffenet-12.onnx"))  # doctest: +SKIP
-    >>> pretrained.load(model, "caffenet-12.onnx")              # doctest: +SKIP
+    >>> pretrained.load_weights(model, "caffenet-12.onnx")              # doctest: +SKIP
 
     Raises:
-        WeightsError: if the file does not say; and as for `load`.
+        WeightsError: if the file does not say; and as for `load_weights`.
     """
     file = read(source)
     if file.layers is None:
@@ -234,7 +219,13 @@ def describe(source: str | Path) -> tuple[architecture.Layer, ...]:
     return tuple(file.layers)
 
 
-def save(model: keras.Model, path: str | Path, class_names: Sequence[str] = ()) -> None:
+def save(
+    model: keras.Model,
+    path: str | Path,
+    class_names: Sequence[str] = (),
+    *,
+    eight_bits: bool = False,
+) -> None:
     """Writes weights as safetensors, which any program can read and none runs.
 
     The file says which variant they belong to, where the model is one, and the classes' names.
@@ -244,6 +235,7 @@ def save(model: keras.Model, path: str | Path, class_names: Sequence[str] = ()) 
             are then taken.
         path: ends with `.safetensors`; its folder is made if it is not there.
         class_names: one for each output, or none.
+        eight_bits: round the kernels to 8 bits, for a file of a quarter of the size.
 
     Raises:
         ValueError: if the path ends otherwise, or the names are not one for each output.
@@ -255,28 +247,31 @@ def save(model: keras.Model, path: str | Path, class_names: Sequence[str] = ()) 
     names = list(class_names) or (preprocess.class_names if preprocess else [])
     if names and len(names) != model.output_shape[-1]:
         raise ValueError(f"The model has {model.output_shape[-1]} outputs, and {len(names)} names.")
-    tensors, metadata = {}, {}
-    for layer in _learners(model):
-        for part in ("kernel", "bias"):
-            value = keras.ops.convert_to_numpy(getattr(layer, part))
-            tensors[f"{layer.name}/{part}"] = np.ascontiguousarray(value, "float32")
-    if description := _description(model):
-        metadata["description"] = json.dumps(description)
-    if names:
-        metadata["class_names"] = json.dumps(names, ensure_ascii=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    checkpoints.write(path, lambda unfinished: save_file(tensors, unfinished, metadata))
+    arrays = {layer.name: (_array(layer.kernel), _array(layer.bias)) for layer in _learners(model)}
+    safetensors_file.write(path, arrays, _header(model), names, eight_bits=eight_bits)
 
 
-# --- Does it fit? ---------------------------------------------------------------------------------
+def _array(variable: keras.Variable) -> np.ndarray:
+    return np.ascontiguousarray(keras.ops.convert_to_numpy(variable), "float32")
 
 
-def _preprocess(model: keras.Model) -> keras.layers.Layer | None:
-    """The model's `Preprocess` layer. By its registered name: its module needs TensorFlow."""
-    for layer in model.layers:
-        if keras.saving.get_registered_name(type(layer)) == "alexnet_lib>Preprocess":
-            return layer
-    return None
+def _header(model: keras.Model) -> dict | None:
+    """The variant that a model is, and its widths, for the header of a file."""
+    described = description(model)
+    dense = (layer for layer in described.layers if isinstance(layer, architecture.Dense))
+    widths = {layer.name: layer.units for layer in dense}
+    if described.variant is None or not widths:
+        return None
+    return {
+        "variant": described.variant,
+        "classes": widths["fc8"],
+        "fc_units": widths["fc6"],
+        "input_shape": list(described.input_shape),
+    }
+
+
+def _preprocess(model: keras.Model) -> Preprocess | None:
+    return next((layer for layer in model.layers if isinstance(layer, Preprocess)), None)
 
 
 def _learners(model: keras.Model) -> list[keras.layers.Layer]:
@@ -284,50 +279,25 @@ def _learners(model: keras.Model) -> list[keras.layers.Layer]:
 
 
 # What layers may differ in without computing anything else, or what the shapes say already.
-_IMMATERIAL = {
-    "name", "trainable", "dtype", "filters", "units", "kernel_size", "batch_input_shape",
-    "kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer",
-    "activity_regularizer", "kernel_constraint", "bias_constraint", "lora_rank", "lora_alpha",
-    "quantization_config",
-}  # fmt: skip
+_IMMATERIAL = {"name", "filters", "units", "stddev", "bias", "rounding", "rate"}
 
 
-def _computations(layers: Sequence[keras.layers.Layer]) -> list[tuple[str, dict]]:
-    """What each layer does: its name, and its kind and settings."""
-    found = []
-    for layer in layers:
-        if isinstance(layer, keras.layers.InputLayer | keras.layers.Dropout):
-            continue
-        settings = {k: v for k, v in layer.get_config().items() if k not in _IMMATERIAL}
-        kind = type(layer).__name__.removeprefix("Grouped")
-        if isinstance(layer, keras.layers.MaxPooling2D):
-            # How it rounds is the model's own affair; see `load`. Where rows and columns round
-            # differently, `build` makes one pooling for each.
-            settings.pop("padding")
-            if layer.pool_size[1] < layer.pool_size[0]:
-                continue
-            settings |= {key: max(settings[key]) for key in ("pool_size", "strides")}
-        found.append((layer.name, {"kind": kind} | settings))
-    return found
+def _computing(layers: Sequence[architecture.Layer]) -> list[architecture.Layer]:
+    """The layers that do something to a picture when the network does not train."""
+    return [layer for layer in layers if layer.kind not in ("dropout", "global pooling")]
 
 
 def _expect_network(model: keras.Model, file: WeightFile) -> None:
     """Compares the network that the file describes with the model, layer by layer."""
-    preprocess = _preprocess(model)
-    _expect_preprocessing(preprocess, file)
+    _expect_preprocessing(_preprocess(model), file)
     if file.layers is None:
         return
     try:
-        records = architecture.trace_layers(file.layers, tuple(model.input_shape[1:]))
-        described = [
-            keras_layer
-            for layer, record in zip(file.layers, records, strict=True)
-            for keras_layer in keras_layers(layer, record)
-        ]
+        described = description(model)
+        architecture.trace_layers(file.layers, described.input_shape)
     except (ValueError, TypeError) as error:
         raise WeightsError(f"{file.path} holds a network that cannot be: {error}") from error
-    ours = _computations([layer for layer in model.layers if layer is not preprocess])
-    theirs = _computations(described)
+    ours, theirs = _computing(described.layers), _computing(file.layers)
     for number, (mine, other) in enumerate(zip_longest(ours, theirs)):
         if mine is None:
             # The model ends earlier: it takes what it has.
@@ -354,31 +324,31 @@ def _expect_preprocessing(preprocess: keras.layers.Layer | None, file: WeightFil
         )
 
 
-def _difference(mine, other, ignore_activation: bool) -> str:
-    name, settings = mine
+def _difference(
+    mine: architecture.Layer, other: architecture.Layer | None, ignore_activation: bool
+) -> str:
     if other is None:
-        return f"the file ends before {name}"
-    other_name, others = other
-    if settings["kind"] != others["kind"]:
+        return f"the file ends before {mine.name}"
+    if mine.kind != other.kind:
         return (
-            f"where the model has {name} ({settings['kind']}), the file has {other_name} "
-            f"({others['kind']})"
+            f"where the model has {mine.name} ({mine.kind}), the file has {other.name} "
+            f"({other.kind})"
         )
-    for key in settings.keys() | others.keys():
-        if ignore_activation and key == "activation":
-            continue
-        ours, theirs = settings.get(key), others.get(key)
-        if not _same(ours, theirs):
-            return f"{name} has {key}={_short(ours)}, the file's {other_name} {_short(theirs)}"
+    immaterial = _IMMATERIAL | ({"activation"} if ignore_activation else set())
+    if mine.kind == "convolution":
+        # The shapes of its weights say it, and their error says more.
+        immaterial = immaterial | {"kernel"}
+    for key, ours in vars(mine).items():
+        theirs = getattr(other, key)
+        if key not in immaterial and not _same(ours, theirs):
+            return f"{mine.name} has {key}={_short(ours)}, the file's {other.name} {_short(theirs)}"
     return ""
 
 
 def _same(one, other) -> bool:
     if isinstance(one, float) and isinstance(other, float):
         # ONNX keeps constants in float32.
-        return bool(np.isclose(one, other, rtol=1e-6))
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(_same, one, other))
+        return isclose(one, other, rel_tol=1e-6)
     return one == other
 
 
@@ -386,61 +356,23 @@ def _short(value) -> str:
     return f"{value:.6g}" if isinstance(value, float) else repr(value)
 
 
-def _variant(layers: Sequence[architecture.Layer]) -> str | None:
-    """The variant that computes what these layers do."""
-    return next(
-        (name for name, known in architecture.VARIANTS.items() if _alike(layers, known)), None
-    )
-
-
-def _alike(layers: Sequence[architecture.Layer], known: Sequence[architecture.Layer]) -> bool:
-    """Whether two descriptions compute the same, whatever their widths and first values."""
-
-    def essence(description):
-        immaterial = {"name", "stddev", "bias", "rounding", "units", "rate", "activation"}
-        return [
-            (layer.kind, {k: v for k, v in vars(layer).items() if k not in immaterial})
-            for layer in description
-            if layer.kind != "dropout"
-        ]
-
-    one, other = essence(layers), essence(known)
-    return len(one) == len(other) and all(
-        a == b and one_settings.keys() == settings.keys()
-        and all(_same(one_settings[key], settings[key]) for key in settings)
-        for (a, one_settings), (b, settings) in zip(one, other, strict=True)
-    )  # fmt: skip
-
-
 def _name_of(file: WeightFile) -> str:
-    if file.layers is not None:
-        if _alike(file.layers, CAFFENET):
-            return f"{file.path} is CaffeNet, which pools before it normalizes, and"
-        if variant := _variant(file.layers):
-            return f"{file.path} is AlexNet in the variant {variant!r}, and"
+    if file.layers is None:
+        return f"{file.path}"
+    ours, caffenet = _computing(file.layers), _computing(architecture.CAFFENET)
+    if len(ours) == len(caffenet) and not any(
+        map(_difference, ours, caffenet, [False] * len(ours))
+    ):
+        return f"{file.path} is CaffeNet, which pools before it normalizes, and"
+    if variant := variant_of(file.layers):
+        return f"{file.path} is AlexNet in the variant {variant!r}, and"
     return f"{file.path}"
 
 
 def _advice(file: WeightFile) -> str:
-    if variant := _variant(file.layers):
+    if file.layers is not None and (variant := variant_of(file.layers)):
         return f"Build the model with AlexNet(variant={variant!r})."
     return "Build the file's own network with build(pretrained.describe(path))."
-
-
-def _description(model: keras.Model) -> dict | None:
-    """The variant that a model is, and its widths."""
-    widths = {layer.name: layer.units for layer in model.layers if hasattr(layer, "units")}
-    if not {"fc6", "fc8"} <= widths.keys():
-        return None
-    for variant in architecture.VARIANTS:
-        found = {"variant": variant, "classes": widths["fc8"], "fc_units": widths["fc6"]}
-        file = WeightFile(Path(), "", "channels last", {}, layers=architecture.describe(**found))
-        try:
-            _expect_network(model, file)
-        except WeightsError:
-            continue
-        return found | {"input_shape": list(model.input_shape[1:])}
-    return None
 
 
 def _places(model: keras.Model, file: WeightFile) -> list[tuple[str, keras.layers.Layer, tuple]]:
@@ -470,7 +402,7 @@ def _places(model: keras.Model, file: WeightFile) -> list[tuple[str, keras.layer
     return places
 
 
-def _surplus(file: WeightFile, left: Sequence[str], taken: Sequence[str]) -> str | None:
+def _surplus(file: WeightFile, left: Iterable[str], taken: Sequence[str]) -> str | None:
     """A layer that the file has and the model lacks, though the model does not end before it."""
     if file.format == "Keras":
         # Layers stand there by class, not in order: where the model ends cannot be told.
@@ -562,46 +494,6 @@ def _finite(file: WeightFile, tensor: Tensor) -> np.ndarray:
     return values
 
 
-# --- Names of classes -----------------------------------------------------------------------------
-
-
-@cache
-def imagenet_classes() -> tuple[tuple[str, str], ...]:
-    """ImageNet's 1,000 classes in the order of the published networks' outputs.
-
-    Returns:
-        WordNet's number and a name for each: `("n01440764", "tench")`, ...; fetched once, 35 kB.
-
-    Raises:
-        downloads.DownloadError: if they are not here and cannot be fetched.
-    """
-    index = json.loads(downloads.fetch(CLASS_INDEX).read_text("utf-8"))
-    return tuple((index[str(i)][0], index[str(i)][1].replace("_", " ")) for i in range(len(index)))
-
-
-def imagenet_labels(folders: Sequence[str]) -> np.ndarray:
-    """The outputs of a published network that stand for folders named by WordNet's numbers.
-
-    A data set of some of ImageNet's classes numbers them from 0; the network has 1,000.
-
-    Args:
-        folders: such as `("n01440764", "n02102040")`.
-
-    Returns:
-        int32 `(len(folders),)`, 0..999.
-
-    Raises:
-        ValueError: if a folder is none of the 1,000.
-    """
-    numbers = {class_id: number for number, (class_id, _) in enumerate(imagenet_classes())}
-    if unknown := [folder for folder in folders if folder not in numbers]:
-        raise ValueError(
-            f"{len(unknown)} folders are no classes of ImageNet's 1,000, {unknown[0]!r} for one. "
-            "Folders are named by WordNet's numbers, n01440764 and so on."
-        )
-    return np.array([numbers[folder] for folder in folders], "int32")
-
-
 def class_names(source: str | Path | keras.Model) -> tuple[str, ...]:
     """The names of the classes, in the order of the outputs.
 
@@ -623,48 +515,3 @@ def class_names(source: str | Path | keras.Model) -> tuple[str, ...]:
         what = source.name if isinstance(source, keras.Model) else source
         raise ValueError(f"{str(what)!r} has no class names.")
     return names
-
-
-def decode_predictions(
-    probabilities, top: int = 5, class_names: Sequence[str] | None = None
-) -> list[list[Prediction]]:
-    """The likeliest classes by name, for each picture, the likeliest first.
-
-    Args:
-        probabilities: `(batch, classes)`, as a model gives them.
-        top: how many a picture; all classes if there are fewer.
-        class_names: one for each column. By default ImageNet's 1,000, fetched once (35 kB). For a
-            model of your own, `pretrained.class_names(model)`.
-
-    Returns:
-        A list a picture, of `(class_id, name, probability)`.
-
-    Raises:
-        ValueError: if the shape is another, `top` is below 1, or the names are not one for each
-            column.
-        downloads.DownloadError: if ImageNet's names are not here and cannot be fetched.
-    """
-    values = np.asarray(probabilities)
-    if values.ndim != 2:
-        raise ValueError(
-            f"The probabilities have the shape {values.shape}; they must be (batch, classes), as "
-            "model.predict gives them."
-        )
-    if top < 1:
-        raise ValueError(f"top is {top}; it must be at least 1.")
-    classes = values.shape[1]
-    if class_names is not None:
-        named = [(str(number), str(name)) for number, name in enumerate(class_names)]
-    elif classes == 1000:
-        named = imagenet_classes()
-    else:
-        raise ValueError(
-            f"There are {classes} probabilities a picture, and ImageNet has 1000 classes. For a "
-            "model of your own, pass class_names=pretrained.class_names(model)."
-        )
-    if len(named) != classes:
-        raise ValueError(f"There are {classes} probabilities a picture, and {len(named)} names.")
-    return [
-        [Prediction(*named[i], float(row[i])) for i in np.argsort(-row, kind="stable")[:top]]
-        for row in values
-    ]

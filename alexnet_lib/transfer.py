@@ -12,7 +12,7 @@ pictures and gives probabilities for your classes.
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,20 +23,16 @@ import numpy as np
 import tensorflow as tf
 from rich.console import Console
 
-from . import architecture, augmentation, checkpoints, pictures, pretrained
+from . import files, pretrained
+from .alexnet import AlexNet
 from .architecture import STANDARD_DEVIATION
 from .data import Dataset
 from .layers import LocalResponseNormalization
-from .model import AlexNet
-from .recipe import (
-    Preprocess,
-    Recipe,
-    load_model,
-    preprocessing,
-    strategy,
-    with_preprocessing,
-)
-from .training import fit
+from .model import description, load_model
+from .preprocessing import Prepared, Preprocess, preprocess_layer, with_preprocessing
+from .training import checkpoints, fit
+from .training.devices import strategy
+from .training.recipe import Recipe
 
 STAGES = ("fc8", "fc6", "conv1")
 """Where learning begins, stage by stage: the new layer alone, then all fully connected layers, then
@@ -173,8 +169,8 @@ def load_trunk(source: str | Path = "pocket", variant: str | None = None) -> ker
     """A network that has learned something.
 
     Args:
-        source: a `.keras` file of this library; or what `pretrained.load` takes: `"pocket"`,
-            `"bvlc"`, `"torchvision"`, or a file of weights.
+        source: a `.keras` file of this library; or what `pretrained.load_weights` takes:
+            `"pocket"`, `"bvlc"`, `"torchvision"`, or a file of weights.
         variant: of the network in a file that does not say it, such as `.weights.h5`.
 
     Returns:
@@ -190,11 +186,10 @@ def load_trunk(source: str | Path = "pocket", variant: str | None = None) -> ker
         return load_model(source)
     file = pretrained.read(source)
     options = pretrained.options(file) | ({"variant": variant} if variant else {})
-    variant = options.setdefault("variant", "paper")
-    size = architecture.NATIVE_INPUT_SIZE[variant]
-    network = AlexNet(input_shape=(size, size, 3), **options)
-    pretrained.fit(network, file)
-    names = file.class_names or range(network.output_shape[-1])
+    network = AlexNet(**options)
+    pretrained.assign(network, file)
+    names = file.class_names or tuple(map(str, range(network.output_shape[-1])))
+    variant = description(network).variant or "paper"
     if str(source) == "pocket":
         network, scale = _rescaled(network, STANDARD_DEVIATION), 1 / STANDARD_DEVIATION
     else:
@@ -256,7 +251,7 @@ def new_head(
             f"A head needs at least two classes with different names; these are "
             f"{', '.join(names) or 'none'}."
         )
-    preprocessing(trunk)
+    preprocess_layer(trunk)
     old = trunk.layers[-1]
     if not isinstance(old, keras.layers.Dense):
         raise ValueError(
@@ -305,32 +300,6 @@ def balanced_weights(data) -> dict[int, float]:
     return dict(enumerate((counts.sum() / (len(counts) * counts)).tolist()))
 
 
-@keras.saving.register_keras_serializable("alexnet_lib")
-class Prepared(Preprocess):
-    """Stands in for `Preprocess` where features enter instead of pictures, and scales them.
-
-    How long feature vectors are differs a hundredfold between trunks, and with it the learning rate
-    that suits them. Divided by the root of their mean square length, all take the same one.
-
-    Args:
-        trunk: which trunk the features are of, so that a run does not go on with another.
-    """
-
-    def __init__(self, class_names=(), trunk="", name="prepared", **kwargs):
-        super().__init__(class_names, name=name, **kwargs)
-        self.trunk = trunk
-
-    def build(self, input_shape):
-        # A variable, so that checkpoints hold it: a finished run does not compute features again.
-        self.factor = self.add_weight(shape=(), initializer="ones", trainable=False, name="factor")
-
-    def call(self, features):
-        return features * self.factor
-
-    def get_config(self):
-        return super().get_config() | {"trunk": self.trunk}
-
-
 class Features:
     """What a trunk makes of a data set: an array, computed when it is first needed, then kept.
 
@@ -366,69 +335,6 @@ class Features:
         random = np.random.default_rng([self.seed, number])
         order = np.concatenate([random.permutation(len(labels)) for _ in range(self.passes)])
         return tf.data.Dataset.from_tensor_slices((features[order], labels[order])).batch(64)
-
-
-# --- predictions ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class PredictedFile:
-    """What a model says about one picture file."""
-
-    path: Path
-    ranking: tuple[tuple[str, float], ...]
-    """Classes and probabilities, the most probable first; empty where the file cannot be read."""
-    problem: str | None = None
-    """Why the file cannot be read."""
-
-
-def predict(
-    model: keras.Model, paths: Iterable[str | Path], *, top: int = 3, crops: int = 1
-) -> list[PredictedFile]:
-    """Says for each picture file which classes are the most probable.
-
-    A file that cannot be read does not stop the others.
-
-    Args:
-        model: with a `Preprocess` layer, as `training.load_model` returns it.
-        paths: picture files.
-        top: how many classes for each.
-        crops: 1 for the centre, 10 for the mean over the paper's ten crops.
-
-    Raises:
-        ValueError: if `crops` is neither 1 nor 10, or `top` is below 1.
-    """
-    if crops not in (1, 10):
-        raise ValueError(f"crops is {crops!r}; it must be 1 or 10.")
-    if top < 1:
-        raise ValueError(f"top is {top}; it must be at least 1.")
-    names = preprocessing(model).class_names
-    size = model.input_shape[1]
-    predictions = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            problem = f"{path} is a folder; name the pictures in it, such as {path}/*.jpg."
-            predictions.append(PredictedFile(path, (), problem))
-            continue
-        try:
-            picture = pictures.read(path, short_side(size))
-        except (FileNotFoundError, pictures.BrokenPictureError) as error:
-            predictions.append(PredictedFile(path, (), str(error)))
-            continue
-        if crops == 10:
-            images = augmentation.ten_crop(picture, size)
-        else:
-            images = augmentation.center_crop(picture, size)[None]
-        output = model(tf.cast(images, tf.float32), training=False).numpy().mean(0)
-        order = np.argsort(-output, kind="stable")[:top]
-        ranking = tuple((names[label], float(output[label])) for label in order)
-        predictions.append(PredictedFile(path, ranking))
-    return predictions
-
-
-def short_side(image_size: int) -> int:
-    """The side of the picture that crops of this size are cut from: 256 for 224 and 227."""
-    return 256 if image_size in (224, 227) else round(image_size * 256 / 227)
 
 
 # --- one transfer --------------------------------------------------------------------------------
@@ -493,7 +399,7 @@ class _Job:
         """Writes the file, in float32 and with every layer free to learn, for any machine."""
         whole = _copy(model, "float32")
         whole.trainable = True
-        checkpoints.write(self.out, whole.save)
+        files.write(self.out, whole.save)
         self._say(f"Written: {self.out}.")
         if not self.keep:
             shutil.rmtree(self.run_dir)
@@ -553,7 +459,7 @@ def _head_alone(model: keras.Model, place: int) -> keras.Model:
     for layer in model.layers[:place]:
         for values in layer.get_weights():
             digest.update(np.ascontiguousarray(values).tobytes())
-    prepared = Prepared(preprocessing(model).class_names, digest.hexdigest()[:16])
+    prepared = Prepared(preprocess_layer(model).class_names, digest.hexdigest()[:16])
     with strategy().scope():
         tensor = prepared(tensor)
         for layer in model.layers[place:]:

@@ -38,8 +38,10 @@ from keras import ops
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
-from alexnet_lib import AlexNet, architecture, checkpoints, compact, model, preprocess_input
+from alexnet_lib import AlexNet, architecture, files, model, preprocess_input, pretrained
 from alexnet_lib.architecture import STANDARD_DEVIATION
+from alexnet_lib.formats import compact
+from alexnet_lib.training import checkpoints
 
 FC_UNITS = 512
 PATCHES_A_PICTURE = 25
@@ -86,9 +88,9 @@ def load(arguments) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], list[str]
             labels = source.labels + len(class_names)
             for what, array in (("pictures", pictures), ("labels", labels)):
                 path = arguments.run_dir / f"{name}_{what}.npy"
-                checkpoints.write(path, lambda unfinished, array=array: np.save(unfinished, array))
+                files.write(path, lambda unfinished, array=array: np.save(unfinished, array))
             class_names += source.class_names
-        checkpoints.write_text(names, "\n".join(class_names))
+        files.write_text(names, "\n".join(class_names))
     sets = {
         name: tuple(
             np.load(arguments.run_dir / f"{name}_{what}.npy") for what in ("pictures", "labels")
@@ -358,5 +360,5 @@ if __name__ == "__main__":
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--precision", default="mixed_bfloat16", help="a Keras dtype policy")
     parser.add_argument("--run-dir", type=Path, default=Path("runs/pocket"))
-    parser.add_argument("--out", type=Path, default=compact.POCKET)
+    parser.add_argument("--out", type=Path, default=pretrained.POCKET)
     main(parser.parse_args())

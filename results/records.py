@@ -8,14 +8,14 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from alexnet_lib import checkpoints
+from alexnet_lib import files
 
 
 def update(path: Path, name: str, record: dict) -> None:
     """Puts a record into a file of results, in place of an older one of that name."""
     results = json.loads(path.read_text("utf-8")) if path.exists() else {}
     results[name] = record
-    checkpoints.write_text(path, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    files.write_text(path, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
 
 
 def history(rows: list[dict]) -> list[dict]:

@@ -13,7 +13,7 @@
 
 A data set that is not given as a path is taken from ALEXNET_HOME, or downloaded. --only picks
 parts, and what the others measured before stays in the file. The weights are a `.safetensors` file
-of `alexnet_lib.compact` or a `.keras` file of a training run.
+of `alexnet_lib.formats.compact` or a `.keras` file of a training run.
 """
 
 import argparse
@@ -28,8 +28,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from alexnet_lib import AlexNet, checkpoints, compact, data, inspection
-from alexnet_lib.recipe import load_model, preprocessing, with_preprocessing
+from alexnet_lib import AlexNet, data, files, inspection, load_model, pretrained
+from alexnet_lib.preprocessing import preprocess_layer, with_preprocessing
 
 RESULTS = Path(__file__).resolve().parent / "pocket.json"
 PARTS = ("conv1", "flowers", "cifar10", "transfer")
@@ -43,17 +43,10 @@ FEW, DRAWS, SHUFFLED_TRUNKS = 5, 10, 3
 
 
 def open_model(path):
-    """A model from pictures 0..255 to probabilities; `preprocessing(model)` names its classes."""
+    """A model from pictures 0..255 to probabilities, with the names of its classes."""
     if path.suffix == ".keras":
         return load_model(path)
-    arrays, description = compact.read(path)
-    names = description.pop("class_names")
-    description["input_shape"] = tuple(description["input_shape"])
-    network = AlexNet(**description)
-    for layer in network.layers:
-        if layer.weights:
-            layer.set_weights([arrays[f"{layer.name}/{what}"] for what in ("kernel", "bias")])
-    return with_preprocessing(network, names)
+    return with_preprocessing(AlexNet(path), pretrained.class_names(path))
 
 
 def photos(split, image_size):
@@ -135,7 +128,7 @@ def accuracy(model, name, source, crops, limit):
         batch_size=100,
         limit_per_class=limit,
     )
-    names = preprocessing(model).class_names
+    names = preprocess_layer(model).class_names
     missing = [class_name for class_name in dataset.class_names if class_name not in names]
     if missing:
         raise SystemExit(
@@ -251,14 +244,14 @@ def main(arguments):
     for part in arguments.only:
         results[part] = measures[part]()
         if arguments.out:
-            checkpoints.write_text(arguments.out, json.dumps(results, indent=2) + "\n")
+            files.write_text(arguments.out, json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--flowers", default="flowers", help="a folder, an archive, or the name")
     parser.add_argument("--cifar10", default="cifar10", help="a folder, an archive, or the name")
-    parser.add_argument("--weights", type=Path, default=compact.POCKET)
+    parser.add_argument("--weights", type=Path, default=pretrained.POCKET)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--crops", type=int, choices=(1, 10), default=10)
     parser.add_argument("--limit-per-class", type=int, help="for a quick look")

@@ -29,6 +29,15 @@ def notebooks() -> list[Path]:
     return sorted(BOOK.glob("*.ipynb"))
 
 
+def fields_of(variant: str) -> dict:
+    """Where the units of each layer of a variant look, as explorers take it."""
+    from alexnet_lib.architecture import trace, variant_named
+    from alexnet_lib.teaching.widgets.fields import field_of
+
+    records = trace(variant_named(variant).input_size, variant)
+    return {record.name: field_of(record) for record in records}
+
+
 def pytest_collection_modifyitems(items):
     """Work for several processes (`pytest -n 2 --dist loadgroup`): a file of tests stays together,
     for its fixtures' sake, but each chapter goes by itself."""

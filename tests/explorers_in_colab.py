@@ -12,8 +12,9 @@ import numpy as np
 import skimage.data
 import traitlets
 
-from alexnet_lib import AlexNet, widgets
-from alexnet_lib.pictures import square_of_array
+from alexnet_lib import AlexNet
+from alexnet_lib.data.pictures import square_of_array
+from alexnet_lib.teaching import widgets
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 PICTURE = skimage.data.chelsea()[:, 75:375]

@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from alexnet_lib import architecture
 from alexnet_lib.architecture import (
-    NATIVE_INPUT_SIZE,
     VARIANTS,
     InputTooSmallError,
     describe,
@@ -80,7 +78,7 @@ def test_every_number_of_the_paper():
 
 def test_each_record_continues_where_the_last_one_ended():
     for variant in VARIANTS:
-        records = trace(NATIVE_INPUT_SIZE[variant], variant)
+        records = trace(VARIANTS[variant].input_size, variant)
         for before, after in itertools.pairwise(records):
             assert before.output_shape == after.input_shape
 
@@ -203,14 +201,14 @@ def test_slide_against_onnxruntime_pooling(rounding):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_too_small_an_input_names_layer_arithmetic_and_the_smallest_that_fits(variant):
-    smallest = smallest_input(VARIANTS[variant])
+    smallest = smallest_input(VARIANTS[variant].layers)
     assert trace(smallest, variant)[-1].output_shape == (1000,)
     for size in range(1, smallest):
         with pytest.raises(InputTooSmallError) as caught:
             trace(size, variant)
         message = str(caught.value)
         assert f"The smallest square input for these layers is {smallest} pixels" in message
-        assert message.split()[0] in {layer.name for layer in VARIANTS[variant]}
+        assert message.split()[0] in {layer.name for layer in VARIANTS[variant].layers}
         assert f"input {size}×{size}" in message
         assert "is negative" in message
 
@@ -227,8 +225,8 @@ def test_too_small_an_input_shows_the_way_there():
 
 
 def test_every_larger_input_fits():
-    for variant, layers in VARIANTS.items():
-        start = smallest_input(layers)
+    for variant, network in VARIANTS.items():
+        start = smallest_input(network.layers)
         for size in range(start, start + 40):
             assert trace(size, variant)
 
@@ -288,14 +286,14 @@ def test_whole_numbers_of_numpy_are_whole_numbers():
 def test_groups_must_divide():
     with pytest.raises(ValueError, match="conv2: 7 groups must divide both the 96 channels"):
         trace_layers(
-            [replace(x, groups=7) if x.name == "conv2" else x for x in VARIANTS["paper"]],
+            [replace(x, groups=7) if x.name == "conv2" else x for x in VARIANTS["paper"].layers],
             (227, 227, 3),
         )
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_records_become_json_and_come_back(variant):
-    for record in trace(NATIVE_INPUT_SIZE[variant], variant):
+    for record in trace(VARIANTS[variant].input_size, variant):
         back = json.loads(json.dumps(record.as_dict()))
         assert back["name"] == record.name
         assert tuple(back["output_shape"]) == record.output_shape
@@ -305,7 +303,7 @@ def test_records_become_json_and_come_back(variant):
 
 
 def test_released_source_differs_where_it_is_known_to():
-    layers = {layer.name: layer for layer in VARIANTS["original"]}
+    layers = {layer.name: layer for layer in VARIANTS["original"].layers}
     order = list(layers)
     assert order.index("conv1") < order.index("norm1") < order.index("pool1") < order.index("relu1")
     assert order[order.index("norm2") + 1 :][:2] == ["mapnorm2", "pool2"]
@@ -336,4 +334,3 @@ def test_only_the_standard_library_is_imported():
 def test_native_sizes_tile_without_a_remainder():
     for variant in ("paper", "caffe", "one_tower"):
         assert all(r.unseen == r.overhang == (0, 0) for r in trace(variant=variant))
-    assert set(NATIVE_INPUT_SIZE) == set(architecture.VARIANTS)

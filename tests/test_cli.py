@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ import tiny
 from PIL import Image
 from typer.testing import CliRunner
 
-from alexnet_lib import architecture, training
+from alexnet_lib import architecture, load_model, training
 from alexnet_lib.cli import app
+from alexnet_lib.preprocessing import preprocess_layer
 
 ALEXNET = Path(sys.executable).with_name("alexnet")
 COUNTS = {"red": 5, "green": 8, "blue": 12}
@@ -86,7 +88,7 @@ def test_finetune_writes_one_file_and_says_what_it_did(finetuned):
     assert "6 images, 1 crop: top-1" in said
     assert re.search(r"6 pictures fix the top-1 accuracy to between [\d.]+% and 100\.0% \(95", said)
     assert said.endswith(f"Next: alexnet predict {out} PICTURE.jpg")
-    assert training.preprocessing(training.load_model(out)).class_names == sorted(COUNTS)
+    assert preprocess_layer(load_model(out)).class_names == sorted(COUNTS)
 
 
 def test_predict_prints_a_table_or_json(finetuned, pictures):
@@ -130,7 +132,7 @@ def test_names_with_brackets_are_no_markup(finetuned, pictures, tmp_path):
 
 def test_evaluate_measures_what_the_model_does(finetuned, pictures, tmp_path):
     out, _ = finetuned
-    model = training.load_model(out)
+    model = load_model(out)
 
     def accuracy(files):
         right = []
@@ -181,15 +183,15 @@ def test_published_figures_stand_beside_ours(capsys):
 
 
 def test_a_part_of_imagenet_is_scored_among_all_its_classes(tmp_path, monkeypatch):
-    from alexnet_lib import pretrained
+    from alexnet_lib import labels as class_labels
     from alexnet_lib.commands import evaluate
 
     folder = make_pictures(tmp_path / "some", {"red": 2, "blue": 2})
     (folder / "red").rename(folder / "n00000900")
     (folder / "blue").rename(folder / "n00000007")
     index = tuple((f"n{number:08}", str(number)) for number in range(1000))
-    monkeypatch.setattr(pretrained, "imagenet_classes", lambda: index)
-    labels = pretrained.imagenet_labels(("n00000007", "n00000900"))
+    monkeypatch.setattr(class_labels, "imagenet_classes", lambda: index)
+    labels = class_labels.imagenet_labels(("n00000007", "n00000900"))
     examples = evaluate._Examples(str(folder), "all", 16)
     examples.labels = labels
     truth = np.concatenate([labels.numpy() for _, labels in examples.epoch(0)])
@@ -200,7 +202,8 @@ def test_a_part_of_imagenet_is_scored_among_all_its_classes(tmp_path, monkeypatc
 
 
 def test_train_trains_evaluates_and_does_not_repeat(pictures, tmp_path, monkeypatch):
-    monkeypatch.setitem(architecture.NATIVE_INPUT_SIZE, "paper", 67)
+    small = replace(architecture.VARIANTS["paper"], input_size=67)
+    monkeypatch.setitem(architecture.VARIANTS, "paper", small)
     command = ("train", pictures, "--epochs", 1, "--fc-units", 8, "--batch-size", 8, "--lighting")
     command += ("--run-dir", tmp_path / "run", "--seed", 3)
     first = alexnet(*command)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from alexnet_lib import AlexNet, compact, trace
+from alexnet_lib import AlexNet, pretrained, trace
+from alexnet_lib.formats import compact
 
 NAMES = ["cat", "dog", "Löwenzahn"]
 
@@ -31,7 +32,7 @@ def arrays(model):
 
 def test_no_weight_is_off_by_more_than_half_a_step(small, tmp_path):
     path = tmp_path / "new" / "small.safetensors"
-    compact.write(small, path, NAMES)
+    pretrained.save(small, path, NAMES, eight_bits=True)
     read, description = compact.read(path)
     for name, values in arrays(small).items():
         steps = 0.0
@@ -59,7 +60,7 @@ def test_a_filter_of_zeros_stays_one():
 
 def test_a_damaged_file_is_named(small, tmp_path):
     path = tmp_path / "small.safetensors"
-    compact.write(small, path, NAMES)
+    pretrained.save(small, path, NAMES, eight_bits=True)
     whole = path.read_bytes()
     for contents in (whole[: len(whole) // 2], b"", b"\x00" * 4096):
         path.write_bytes(contents)
@@ -71,8 +72,8 @@ def test_a_damaged_file_is_named(small, tmp_path):
 
 class TestPocket:
     def test_it_is_small_enough_to_travel(self):
-        assert compact.POCKET.stat().st_size <= 10e6
-        assert (compact.POCKET.parent / "README.md").is_file()
+        assert pretrained.POCKET.stat().st_size <= 10e6
+        assert (pretrained.POCKET.parent / "README.md").is_file()
 
     @pytest.mark.alone
     def test_it_loads_within_two_seconds(self):
@@ -98,7 +99,7 @@ class TestPocket:
 
     def test_it_is_the_papers_network_with_its_own_head(self):
         model = AlexNet(weights="pocket")
-        _, description = compact.read()
+        _, description = compact.read(pretrained.POCKET)
         records = {r.name: r for r in trace(classes=description["classes"], fc_units=512)}
         for layer in model.layers[1:]:
             assert layer.count_params() == records[layer.name].parameters
@@ -120,7 +121,7 @@ class TestPocket:
             AlexNet(weights="pocket", **wrong)
 
     def test_the_model_card_states_what_was_measured(self):
-        card = (compact.POCKET.parent / "README.md").read_text("utf-8")
+        card = (pretrained.POCKET.parent / "README.md").read_text("utf-8")
         measured = json.loads((ROOT / "results" / "pocket.json").read_text("utf-8"))
         rows = [line for line in card.splitlines() if line.startswith("|")]
         for start, share in (
@@ -131,4 +132,4 @@ class TestPocket:
             (row,) = [row for row in rows if row.startswith(start)]
             assert row.endswith(f"| {share:.1%} |".replace("%", " %"))
         assert f"| {measured['conv1']['structured']} of 96 |" in card
-        assert measured["megabytes"] == round(compact.POCKET.stat().st_size / 1e6, 2)
+        assert measured["megabytes"] == round(pretrained.POCKET.stat().st_size / 1e6, 2)

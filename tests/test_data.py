@@ -14,7 +14,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from alexnet_lib import augmentation, data, downloads, pictures
+from alexnet_lib import augmentation, data
+from alexnet_lib.data import downloads, pictures
 
 RANDOM = np.random.default_rng(0)
 SMALL = {"image_size": 12, "short_side": 16, "batch_size": 4}
@@ -65,7 +66,7 @@ class TestSplits:
 
     def test_the_flowers_of_tensorflow_are_split_2934_to_736(self):
         files = {"daisy": 633, "dandelion": 898, "roses": 641, "sunflowers": 699, "tulips": 799}
-        held_out = sum(len(range(count)[:: data._HOLD_OUT]) for count in files.values())
+        held_out = sum(len(range(count)[:: data.folders._HOLD_OUT]) for count in files.values())
         assert (sum(files.values()) - held_out, held_out) == (2934, 736)
 
     def test_a_class_of_one_picture_trains(self, tmp_path):
@@ -426,16 +427,16 @@ class TestNamedSets:
         fetched = []
         monkeypatch.setattr(downloads, "fetch", lambda remote: fetched.append(remote) or archive)
         assert load("flowers").size == 16
-        assert fetched == [data.REMOTES["flowers"]]
+        assert fetched == [data.named.REMOTES["flowers"]]
 
     def test_hashes_are_hashes(self):
-        for remote in data.REMOTES.values():
+        for remote in data.named.REMOTES.values():
             assert len(bytes.fromhex(remote.sha256)) == hashlib.sha256().digest_size
             assert remote.url.startswith("https://")
 
     def test_imagenette_has_names_that_people_read(self, tmp_path, home):
         for part in ("train", "val"):
-            folders(home / "imagenette2-320" / part, data._IMAGENETTE, files=1)
+            folders(home / "imagenette2-320" / part, data.named._IMAGENETTE, files=1)
         assert load("imagenette").class_names[:2] == ("tench", "English springer")
 
     def cifar(self, folder, files=("data_batch_1", "data_batch_2", "test_batch"), each=20):

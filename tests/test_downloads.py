@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from alexnet_lib import downloads
-from alexnet_lib.downloads import DownloadError, Remote, UnsafeArchiveError
+from alexnet_lib.data import UnsafeArchiveError, archives, downloads
+from alexnet_lib.data.downloads import DownloadError, Remote
 
 CONTENTS = bytes(range(256)) * 2000
 
@@ -204,18 +204,18 @@ def test_unpack(tmp_path, home, name):
         zipped(path)
     else:
         tar(path, mode="w" if name.endswith("TAR") else "w:gz")
-    folder = downloads.unpack(path)
+    folder = archives.unpack(path)
     assert folder.is_relative_to(home)
     found = {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
     assert found == FILES
     before = folder.stat().st_mtime_ns
-    assert downloads.unpack(path) == folder
+    assert archives.unpack(path) == folder
     assert folder.stat().st_mtime_ns == before
 
 
 def test_a_new_archive_of_the_same_name_is_unpacked_anew(tmp_path):
-    first = downloads.unpack(tar(tmp_path / "a.tgz"))
-    second = downloads.unpack(tar(tmp_path / "a.tgz", FILES | {"pictures/cats/3.jpg": b"three"}))
+    first = archives.unpack(tar(tmp_path / "a.tgz"))
+    second = archives.unpack(tar(tmp_path / "a.tgz", FILES | {"pictures/cats/3.jpg": b"three"}))
     assert first != second
     assert (second / "pictures/cats/3.jpg").read_bytes() == b"three"
 
@@ -226,7 +226,7 @@ def test_utf8_names_in_a_zip_that_does_not_say_so(tmp_path):
         archive.writestr(member, b"one")
     raw = (tmp_path / "a.zip").read_bytes().replace(b"xxx/1.jpg", "花/1.jpg".encode())
     (tmp_path / "a.zip").write_bytes(raw)
-    assert (downloads.unpack(tmp_path / "a.zip") / "花" / "1.jpg").exists()
+    assert (archives.unpack(tmp_path / "a.zip") / "花" / "1.jpg").exists()
 
 
 def link(kind, target):
@@ -259,7 +259,7 @@ def zip_link():
 def test_hostile_tar(tmp_path, home, members):
     path = tar(tmp_path / "a.tgz", {"good/1.jpg": b"one"} | members)
     with pytest.raises(UnsafeArchiveError, match=r"a\.tgz holds .*Nothing was unpacked"):
-        downloads.unpack(path)
+        archives.unpack(path)
     assert nothing_left(home)
     assert not (tmp_path / "out.jpg").exists()
 
@@ -269,7 +269,7 @@ def test_hostile_tar(tmp_path, home, members):
 )
 def test_hostile_zip(tmp_path, home, name):
     with pytest.raises(UnsafeArchiveError, match="leads outside"):
-        downloads.unpack(zipped(tmp_path / "a.zip", {"good.jpg": b"x", name: b"x"}))
+        archives.unpack(zipped(tmp_path / "a.zip", {"good.jpg": b"x", name: b"x"}))
     assert nothing_left(home)
 
 
@@ -277,21 +277,21 @@ def test_links_and_encrypted_files_in_a_zip(tmp_path, home):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr(zip_link(), "/etc/passwd")
     with pytest.raises(UnsafeArchiveError, match="a link or a device"):
-        downloads.unpack(tmp_path / "a.zip")
+        archives.unpack(tmp_path / "a.zip")
     raw = bytearray(zipped(tmp_path / "b.zip", {"a.jpg": b"x"}).read_bytes())
     raw[raw.index(b"PK\x01\x02") + 8] |= 1
     (tmp_path / "b.zip").write_bytes(raw)
     with pytest.raises(UnsafeArchiveError, match="encrypted"):
-        downloads.unpack(tmp_path / "b.zip")
+        archives.unpack(tmp_path / "b.zip")
     assert nothing_left(home)
 
 
 @pytest.mark.parametrize("make", [tar, zipped])
 def test_bombs(tmp_path, home, monkeypatch, make):
-    monkeypatch.setattr(downloads, "SMALL", 2**20)
+    monkeypatch.setattr(archives, "SMALL", 2**20)
     name = "a.tgz" if make is tar else "a.zip"
     with pytest.raises(UnsafeArchiveError, match="unpacks to more than"):
-        downloads.unpack(make(tmp_path / name, {"a.bmp": bytes(2**23)}))
+        archives.unpack(make(tmp_path / name, {"a.bmp": bytes(2**23)}))
     assert nothing_left(home)
 
 
@@ -300,7 +300,7 @@ def test_the_same_name_twice(tmp_path, make):
     path = tmp_path / ("a.tgz" if make is tar else "a.zip")
     make(path, {"a.jpg": b"1", "./a.jpg": b"2"})
     with pytest.raises(UnsafeArchiveError, match="twice"):
-        downloads.unpack(path)
+        archives.unpack(path)
 
 
 @pytest.mark.parametrize("name", ["a.tgz", "a.zip"])
@@ -311,5 +311,5 @@ def test_damaged_archives(tmp_path, home, name, damage):
     raw = make(path, {"a.jpg": os.urandom(50_000)}).read_bytes()
     path.write_bytes(damage(raw) if damage is not os.urandom else os.urandom(5000))
     with pytest.raises(ValueError, match=r"a\.(tgz|zip) is not a whole archive"):
-        downloads.unpack(path)
+        archives.unpack(path)
     assert nothing_left(home)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import notebooks
 
-from alexnet_lib import exercises
+from alexnet_lib.teaching import exercises
 
 CHECKS = {name: check for name, check in vars(exercises).items() if name.startswith("check_")}
 NUMBERS = {n: c for n, c in CHECKS.items() if isinstance(c, exercises.NumberExercise)}

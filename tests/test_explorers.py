@@ -19,6 +19,7 @@ import skimage.data
 import tensorflow as tf
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
+from conftest import fields_of
 from jupyter_client.manager import start_new_kernel
 from PIL import Image
 from playwright.sync_api import expect
@@ -28,7 +29,7 @@ from test_widgets import DRAWN, VIEW, build, chromium, in_browser, outputs, save
 from traitlets import TraitError
 
 from alexnet_lib import LocalResponseNormalization, architecture, augmentation
-from alexnet_lib.widgets import (
+from alexnet_lib.teaching.widgets import (
     Activations,
     Augmentation,
     Dropout,
@@ -41,12 +42,11 @@ from alexnet_lib.widgets import (
     explorer,
     photographs,
 )
-from alexnet_lib.widgets.activations import DERIVATIVES, FUNCTIONS, gradient_through_depth
-from alexnet_lib.widgets.dropout import masks, sums
-from alexnet_lib.widgets.fields import receptive_fields
-from alexnet_lib.widgets.pooling import max_pool
-from alexnet_lib.widgets.response_normalization import normalize
-from alexnet_lib.widgets.training_runs import common_target, first_reaching
+from alexnet_lib.teaching.widgets.activations import DERIVATIVES, FUNCTIONS, gradient_through_depth
+from alexnet_lib.teaching.widgets.dropout import masks, sums
+from alexnet_lib.teaching.widgets.pooling import max_pool
+from alexnet_lib.teaching.widgets.response_normalization import normalize
+from alexnet_lib.teaching.widgets.training_runs import common_target, first_reaching
 
 __all__ = ["chromium"]  # a fixture that is used here
 expect.set_options(timeout=20_000)  # other work on the machine can keep a page waiting
@@ -139,8 +139,8 @@ def test_photographs_fit_into_a_notebook():
 
 @pytest.mark.parametrize("variant", architecture.VARIANTS)
 def test_receptive_fields_agree_with_walking_back_to_the_picture(variant):
-    fields = receptive_fields(variant)
-    records = architecture.trace(architecture.NATIVE_INPUT_SIZE[variant], variant)
+    fields = fields_of(variant)
+    records = architecture.trace(architecture.VARIANTS[variant].input_size, variant)
     for depth, record in enumerate(records):
         if len(record.output_shape) == 1:
             assert fields[record.name] == (records[0].input_shape[0], 0, 0)
@@ -286,7 +286,7 @@ def test_gradient_through_depth_is_the_derivative(monkeypatch):
 def test_where_units_look_agrees_with_python(chromium):
     """`seen` against a walk back to the picture; `unitAt` against the middles of all units."""
     records = architecture.trace(227)
-    fields = {name: field._asdict() for name, field in receptive_fields("paper").items()}
+    fields = {name: field._asdict() for name, field in fields_of("paper").items()}
     inputs, units = [], []
     for record in records[:10]:
         for unit in (0, 1, record.output_shape[0] // 2, record.output_shape[0] - 1):
@@ -303,7 +303,7 @@ def test_where_units_look_agrees_with_python(chromium):
                 reached &= set(range(layer.input_shape[0]))
         rows = (found["top"], found["bottom"])
         assert rows == (min(reached), max(reached) + 1), (record.name, unit)
-    field = receptive_fields("paper")["conv3"]
+    field = fields_of("paper")["conv3"]
     inputs = [[field._asdict(), float(pixel), 13] for pixel in range(-5, 240, 7)]
     for (_, pixel, _), found in zip(
         inputs, both(chromium, "network_map", "unitAt", inputs), strict=True
@@ -690,7 +690,7 @@ def test_changes_travel_both_ways_in_a_kernel():
             return opens[-1]["content"] if opens else None
 
         opened = run(
-            "from alexnet_lib.widgets import ResponseNormalization\n"
+            "from alexnet_lib.teaching.widgets import ResponseNormalization\n"
             "widget = ResponseNormalization([1.0, 200.0, 3.0, 4.0])"
         )
         state = opened["data"]["state"]

@@ -37,8 +37,9 @@ from PIL import Image
 from published import CLASSES, UNITS, Pickled
 from typer.testing import CliRunner
 
-from alexnet_lib import AlexNet, data, pictures, pretrained, recipe
+from alexnet_lib import AlexNet, data, load_model, pretrained
 from alexnet_lib.cli import app
+from alexnet_lib.data import pictures
 from alexnet_lib.formats import WeightsError
 
 NARROW = {"classes": CLASSES, "fc_units": UNITS}
@@ -302,7 +303,7 @@ def _(model):
     model.graph.input.append(helper.make_tensor_value_info("mask", TensorProto.FLOAT, [1]))
 
 
-@bad_onnx("another stride", "conv1 has strides=.* the file's conv1")
+@bad_onnx("another stride", "conv1 has stride=.* the file's conv1")
 def _(model):
     (strides,) = (x for x in published.node(model, "r0").attribute if x.name == "strides")
     strides.ints[:] = [3, 3]
@@ -883,10 +884,10 @@ def give(case: Case, thing) -> str:
     """Gives the input to the library and returns the message."""
     match case.kind.partition(":")[0]:
         case "weights":
-            errors, use = (WeightsError, FileNotFoundError), pretrained.load
+            errors, use = (WeightsError, FileNotFoundError), pretrained.load_weights
             arguments = model(case.variant), thing
         case "model":
-            errors, use, arguments = ValueError, recipe.load_model, (thing,)
+            errors, use, arguments = ValueError, load_model, (thing,)
         case "picture":
             errors, use, arguments = (ValueError, FileNotFoundError), pictures.read, (thing,)
         case "archive" | "folder":
@@ -963,8 +964,8 @@ def test_the_harmless_files_are_accepted(tmp_path):
     """What the cases falsify is taken as it is: they are refused for their faults alone."""
     (tmp_path / "right.onnx").write_bytes(whole_onnx())
     published.write_pth(tmp_path / "right.pth", state())
-    pretrained.load(AlexNet(variant="caffe", **NARROW), tmp_path / "right.onnx")
-    pretrained.load(AlexNet(variant="owt", **NARROW), tmp_path / "right.pth")
+    pretrained.load_weights(AlexNet(variant="caffe", **NARROW), tmp_path / "right.onnx")
+    pretrained.load_weights(AlexNet(variant="owt", **NARROW), tmp_path / "right.pth")
 
 
 def print_table() -> None:

@@ -7,10 +7,17 @@ from scipy.signal import convolve2d, correlate2d
 from scipy.spatial import cKDTree
 from skimage.filters import gabor_kernel
 
-from alexnet_lib import architecture, inspection
-from alexnet_lib.architecture import Convolution, Dense, Flatten, LocalResponseNorm, MaxPooling
-from alexnet_lib.model import ILSVRC_MEAN, AlexNet, build, preprocess_input
-from alexnet_lib.recipe import load_model, with_preprocessing
+from alexnet_lib import AlexNet, architecture, inspection, load_model, preprocess_input
+from alexnet_lib.architecture import (
+    ILSVRC_MEAN,
+    Convolution,
+    Dense,
+    Flatten,
+    LocalResponseNorm,
+    MaxPooling,
+)
+from alexnet_lib.model import build
+from alexnet_lib.preprocessing import with_preprocessing
 
 LAYERS = (
     Convolution("conv1", filters=8, kernel=5, stride=2, stddev=0.05),
@@ -38,17 +45,27 @@ def pictures():
     return random.integers(0, 256, (20, *SHAPE)).astype("float32")
 
 
-@pytest.fixture(scope="module", params=["bare", "preprocess", "file"])
-def any_model(request, network, pictures, tmp_path_factory):
-    """A model in each of its three forms, and pictures as it takes them."""
-    if request.param == "bare":
+def in_form(form, network, pictures, folders):
+    """A model in one of its three forms, and pictures as it takes them."""
+    if form == "bare":
         return network, np.asarray(preprocess_input(pictures))
     model = with_preprocessing(network, CLASSES)
-    if request.param == "file":
-        path = tmp_path_factory.mktemp("models") / "best.keras"
+    if form == "file":
+        path = folders.mktemp("models") / "best.keras"
         model.save(path)
         model = load_model(path)
     return model, pictures
+
+
+@pytest.fixture(scope="module", params=["bare", "preprocess", "file"])
+def any_model(request, network, pictures, tmp_path_factory):
+    return in_form(request.param, network, pictures, tmp_path_factory)
+
+
+@pytest.fixture(scope="module", params=["preprocess", "file"])
+def model_of_pictures(request, network, pictures, tmp_path_factory):
+    """A model that knows how its pictures are scaled; see `any_model`."""
+    return in_form(request.param, network, pictures, tmp_path_factory)
 
 
 # --- filters -------------------------------------------------------------------------------------
@@ -253,14 +270,14 @@ def test_a_heat_map_is_linear_between_its_centres():
 
 
 @pytest.mark.parametrize("batch", [1, 6, 20])
-def test_strongest_patches_are_those_of_brute_force(any_model, pictures, batch):
-    model, taken = any_model
+def test_strongest_patches_are_those_of_brute_force(model_of_pictures, pictures, batch):
+    model, taken = model_of_pictures
     labels = np.arange(20) % 3
     batches = [
         (taken[start : start + batch], labels[start : start + batch])
         for start in range(0, 20, batch)
     ]
-    found = inspection.strongest_patches(model, batches, "conv2", [4, 1], 5, RECORDS)
+    found = inspection.strongest_patches(model, batches, "conv2", [4, 1], 5)
     maps = inspection.activations(model, taken, ["conv2"])["conv2"]
     side = next(record.receptive_field for record in RECORDS if record.name == "conv2")
     start, jump = -1 * 4, 4  # one zero of padding, four pixels wide; neighbours are 4 apart
@@ -285,8 +302,10 @@ def test_strongest_patches_are_those_of_brute_force(any_model, pictures, batch):
 
 
 def test_strongest_patches_need_units_maps_and_pictures(network, pictures):
+    model = with_preprocessing(network, CLASSES)
+
     def search(layer="conv2", units=(0,), count=5):
-        return inspection.strongest_patches(network, [pictures], layer, units, count, RECORDS)
+        return inspection.strongest_patches(model, [pictures], layer, units, count)
 
     assert (search().labels == -1).all()
     with pytest.raises(ValueError, match=r"units are \[6\]; the layer has the units 0 to 5"):
@@ -295,8 +314,24 @@ def test_strongest_patches_need_units_maps_and_pictures(network, pictures):
         search("fc7")
     with pytest.raises(ValueError, match="has 20 pictures, but 21 a unit"):
         search(count=21)
-    with pytest.raises(ValueError, match="has the shapes of no variant"):
-        inspection.strongest_patches(network, [pictures], "conv2", [0])
+
+
+def test_what_shows_pictures_asks_on_which_scale_they_are(network, pictures):
+    """A network that is no variant does not say; until 2026 the paper's scale was assumed."""
+    for look in (
+        lambda: inspection.strongest_patches(network, [pictures], "conv2", [0]),
+        lambda: inspection.maximize(network, "conv2", [0]),
+        lambda: inspection.as_pictures(network, pictures),
+    ):
+        with pytest.raises(ValueError, match="none of the variants and has no Preprocess layer"):
+            look()
+
+
+def test_the_scale_is_the_networks_whatever_it_is_called():
+    network = build(architecture.OWT, (67, 67, 3), name="alexnet_paper")
+    colour = np.full((67, 67, 3), (200.0, 30.0, 30.0), "float32")
+    seen = inspection.as_pictures(network, np.asarray(preprocess_input(colour, "owt")))
+    np.testing.assert_allclose(seen, colour, atol=1e-3)
 
 
 def test_the_effective_field_of_box_filters_is_a_convolution_of_boxes():
@@ -393,7 +428,6 @@ def test_grad_cam_is_that_of_a_computation_by_hand():
         Flatten("flatten"),
         Dense("fc8", units=3, stddev=0.1, activation="softmax"),
     )
-    records = architecture.trace_layers(layers, (11, 9, 3))
     keras.utils.set_random_seed(1)
     model = build(layers, (11, 9, 3))
     model.trainable = False  # where no variable is watched, the gradient must still arrive
@@ -414,7 +448,7 @@ def test_grad_cam_is_that_of_a_computation_by_hand():
         # The score is linear in the maps: its gradient is the kernel of fc8.
         gradient = np.asarray(model.get_layer("fc8").kernel)[:, target].reshape(maps.shape)
         expected = np.maximum((maps * gradient.mean((0, 1))).sum(-1), 0)
-        heat = inspection.grad_cam(model, picture, target, records=records)
+        heat = inspection.grad_cam(model, picture, target)
         assert expected.max() > 0
         np.testing.assert_allclose(heat.values, expected, rtol=1e-3, atol=1e-7)
     np.testing.assert_array_equal(heat.rows, [1, 3, 5, 7, 9])
@@ -423,14 +457,14 @@ def test_grad_cam_is_that_of_a_computation_by_hand():
 
 def test_grad_cam_works_on_every_kind_of_model(any_model):
     model, pictures = any_model
-    heat = inspection.grad_cam(model, pictures[0], 2, "conv2", RECORDS)
+    heat = inspection.grad_cam(model, pictures[0], 2, "conv2")
     assert heat.values.shape == (7, 6)
     assert heat.values.min() >= 0
     # A unit of pool1 sees 9 pixels, the first one pixels 0 to 8; conv2 is centred on it.
     np.testing.assert_array_equal(heat.rows, [4, 8, 12, 16, 20, 24, 28])
     np.testing.assert_array_equal(heat.columns, [4, 8, 12, 16, 20, 24])
     with pytest.raises(ValueError, match="fc7 has no map"):
-        inspection.grad_cam(model, pictures[0], 2, "fc7", RECORDS)
+        inspection.grad_cam(model, pictures[0], 2, "fc7")
 
 
 def test_the_geometry_of_a_variant_is_found_by_its_shapes():
@@ -491,8 +525,8 @@ def test_one_step_follows_the_gradient(linear):
         np.testing.assert_allclose(found[index], expected.clip(0, 255), atol=1e-2)
 
 
-def test_the_ascent_excites_the_unit_from_any_kind_of_model(any_model):
-    model, _ = any_model
+def test_the_ascent_excites_the_unit_from_any_kind_of_model(model_of_pictures):
+    model, _ = model_of_pictures
     found = inspection.maximize(model, "conv2", [0, 3], steps=16, jitter=2)
     assert found.shape == (2, *SHAPE)
     assert found.min() >= 0
@@ -500,8 +534,6 @@ def test_the_ascent_excites_the_unit_from_any_kind_of_model(any_model):
     start = inspection.maximize(model, "conv2", [0, 3], steps=1, jitter=2, rate=1e-6)
 
     def excited(pictures):
-        if "preprocess" not in [layer.name for layer in model.layers]:
-            pictures = np.asarray(preprocess_input(pictures))
         maps = inspection.activations(model, pictures, ["conv2"])["conv2"]
         return np.array([maps[i, 3, 3, unit] for i, unit in enumerate((0, 3))])
 
@@ -543,5 +575,5 @@ def test_as_pictures_undoes_the_preprocessing(variant, scale):
     model = with_preprocessing(classes, CLASSES, variant, scale)
     np.testing.assert_allclose(inspection.as_pictures(model, pictures), pictures, atol=1e-3)
     # What covers the picture is what the network takes for nothing.
-    _, grey, _ = inspection._palette(model)
+    grey = inspection.models.neutral_colour(model)
     np.testing.assert_allclose(model.get_layer("preprocess")(grey[None, None]), 0, atol=1e-4)

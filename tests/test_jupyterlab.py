@@ -20,7 +20,7 @@ from jupyter_client import BlockingKernelClient
 from playwright.sync_api import expect
 from test_widgets import chromium
 
-from alexnet_lib import widgets
+from alexnet_lib.teaching import widgets
 
 __all__ = ["chromium"]  # a fixture that is used here
 expect.set_options(timeout=30_000)  # other work on the machine can keep a page waiting
@@ -30,7 +30,8 @@ TOKEN = "of-this-test-alone"
 # What a reader would write; random weights do, for it is not the answers that are looked at.
 CELL = """
 import numpy as np
-from alexnet_lib import architecture, widgets
+from alexnet_lib import architecture
+from alexnet_lib.teaching import widgets
 from alexnet_lib.model import build
 
 random = np.random.default_rng(2012)

@@ -16,11 +16,7 @@ import pytest
 import scipy.signal
 import tensorflow as tf
 
-from alexnet_lib.layers import (
-    GroupedConv2D,
-    LocalResponseNormalization,
-    MapResponseNormalization,
-)
+from alexnet_lib.layers import GroupedConv2D, LocalResponseNormalization, MapResponseNormalization
 
 ROOT = Path(__file__).parents[1]
 HOWS = ["eager", "graph", "XLA"]

@@ -24,7 +24,7 @@ import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from conftest import BOOK, ROOT
+from conftest import BOOK, ROOT, fields_of
 from PIL import Image
 from playwright.sync_api import expect
 from safetensors.numpy import load_file, save
@@ -32,11 +32,11 @@ from test_explorers import assert_reached_by_keyboard, eventually, swipe
 from test_pages import AXE_OPTIONS, BROWSER_ARGUMENTS, Tab
 from test_widgets import chromium, in_browser, outputs, served
 
-from alexnet_lib import architecture, compact, inspection, preprocess_input
+from alexnet_lib import architecture, inspection, preprocess_input, pretrained
+from alexnet_lib.formats import compact
 from alexnet_lib.model import build
-from alexnet_lib.widgets import FeatureMaps, Occlusion, explorer
-from alexnet_lib.widgets.feature_maps import LEVELS, WEIGHT_LEVELS, strongest_slices
-from alexnet_lib.widgets.fields import receptive_fields
+from alexnet_lib.teaching.widgets import FeatureMaps, Occlusion, explorer
+from alexnet_lib.teaching.widgets.feature_maps import LEVELS, WEIGHT_LEVELS, strongest_slices
 
 __all__ = ["chromium"]  # a fixture that is used here
 
@@ -56,7 +56,7 @@ expect.set_options(timeout=30_000)  # on a busy machine a pass takes its time
 
 def shipped(layers=None):
     """The shipped network as a Keras model, or another description with its weights."""
-    arrays, description = compact.read()
+    arrays, description = compact.read(pretrained.POCKET)
     model = build(layers or description_of(description))
     for layer in model.layers:
         if layer.weights:
@@ -127,7 +127,7 @@ def pages(tmp_path_factory, tiny_widgets):
     (folder / "_config.yml").write_text(yaml.safe_dump(config), "utf-8")
     toc = "format: jb-book\nroot: index\nchapters:\n  - file: live\n  - file: chapter\n"
     (folder / "_toc.yml").write_text(toc, "utf-8")
-    for part in ("book/_ext", "book/_static", "alexnet_lib/widgets"):
+    for part in ("book/_ext", "book/_static", "alexnet_lib/teaching/widgets"):
         shutil.copytree(ROOT / part, folder / part)
     for name in ("references.bib", "live.md"):
         shutil.copy(BOOK / name, folder / "book")
@@ -269,7 +269,7 @@ def browsers_layers(place, layers, pixels, weights=None, edits=None):
     """What leaves each layer on a page or in a worker, by name. `weights` are a file's content."""
     described = alexnet_live.describe(layers, pixels.shape)
     as_text = base64.b64encode(np.asarray(pixels, "<f4").tobytes()).decode()
-    file = base64.b64encode(weights or compact.POCKET.read_bytes()).decode()
+    file = base64.b64encode(weights or pretrained.POCKET.read_bytes()).decode()
     found = place.evaluate(FORWARD, [described, file, as_text, edits or {}])
     return {
         layer["name"]: np.frombuffer(base64.b64decode(found[layer["name"]]), "<f4").reshape(
@@ -291,7 +291,7 @@ def assert_same(found, expected):
 def test_every_layer_of_the_shipped_network_equals_keras(
     shared, workers_page, network, pixels, where
 ):
-    layers = description_of(compact.read()[1])
+    layers = description_of(compact.read(pretrained.POCKET)[1])
     place = shared if where == "on the page" else workers_page.workers[0]
     found = browsers_layers(place, layers, pixels)
     expected = inspection.activations(network, np.asarray(preprocess_input(pixels)))
@@ -329,7 +329,7 @@ def without(model, silenced):
 
 @pytest.mark.parametrize("tower", [0, 1])
 def test_a_silent_tower_is_one_of_zeros(shared, pixels, tower):
-    layers = description_of(compact.read()[1])
+    layers = description_of(compact.read(pretrained.POCKET)[1])
     halves = {
         layer.name: range(tower * layer.filters // 2, (tower + 1) * layer.filters // 2)
         for layer in layers
@@ -342,7 +342,7 @@ def test_a_silent_tower_is_one_of_zeros(shared, pixels, tower):
 
 
 def test_silent_filters_and_no_normalization(shared, pixels):
-    layers = description_of(compact.read()[1])
+    layers = description_of(compact.read(pretrained.POCKET)[1])
     silenced = {"conv1": [3, 90], "conv3": [0], "fc7": [17]}
     found = browsers_layers(shared, layers, pixels, edits={"silenced": silenced, "lrn": False})
     bare = [layer for layer in layers if layer.kind != "normalization"]
@@ -576,7 +576,7 @@ def test_the_page_weighs_less_than_a_megabyte_and_a_half_beside_its_weights(shar
     page = len(shared.content().encode())
     weights = next(name for name in own if name.endswith("weights.js"))
     assert page + sum(sizes[name] for name in own if name != weights) < 1.5e6
-    assert sizes[weights] < 1.35 * compact.POCKET.stat().st_size
+    assert sizes[weights] < 1.35 * pretrained.POCKET.stat().st_size
 
 
 # ---- What a reader does ------------------------------------------------------------------------
@@ -588,7 +588,7 @@ def test_answers_are_those_of_keras(opened, network):
     jpeg = base64.b64decode(source.partition(",")[2])
     pixels = np.asarray(Image.open(io.BytesIO(jpeg)))
     probabilities = network.predict(np.asarray(preprocess_input(pixels))[None], verbose=0)[0]
-    names = compact.read()[1]["class_names"]
+    names = compact.read(pretrained.POCKET)[1]["class_names"]
     rows = it.panel.locator(".ex-answers li")
     for place, index in enumerate(np.argsort(-probabilities)[:5]):
         name, share = rows.nth(place).inner_text().split("\n")
@@ -611,7 +611,7 @@ def test_a_picture_of_the_reader_is_what_the_network_sees(opened, network):
     expect(it.first).not_to_have_text(before)
     np.testing.assert_array_equal(it.sees()[..., :3], square)
     expected = network.predict(np.asarray(preprocess_input(square))[None], verbose=0)[0]
-    name = compact.read()[1]["class_names"][int(expected.argmax())]
+    name = compact.read(pretrained.POCKET)[1]["class_names"][int(expected.argmax())]
     expect(it.first).to_contain_text(name)
     expect(it.first).to_contain_text(f"{100 * expected.max():.0f}"[:1])
     expect(it.comparison).to_be_empty()
@@ -733,7 +733,9 @@ def test_a_picture_is_made_soft(opened, network):
     soft = np.asarray(small.resize((SIDE, SIDE), Image.Resampling.BILINEAR), float)
     assert np.abs(seen - soft).mean() < 4 < np.abs(sharp - soft).mean()
     expected = network.predict(np.asarray(preprocess_input(seen))[None], verbose=0)[0]
-    expect(it.first).to_contain_text(compact.read()[1]["class_names"][int(expected.argmax())])
+    expect(it.first).to_contain_text(
+        compact.read(pretrained.POCKET)[1]["class_names"][int(expected.argmax())]
+    )
     it.page.wait_for_url("**soft=true*")
     it.press("Reset")
     expect(it.first).to_have_text(answer, use_inner_text=True)
@@ -771,7 +773,7 @@ def test_layers_maps_and_units(opened, network):
     one.scroll_into_view_if_needed()
     box = one.bounding_box()
     it.page.mouse.move(box["x"] + 1, box["y"] + 1)
-    field = receptive_fields("paper")["conv3"]
+    field = fields_of("paper")["conv3"]
     expect(it.unit).to_contain_text(f"It sees rows 0 to {field.start + field.size - 1}")
     one.focus()
     it.page.keyboard.press("ArrowRight")
@@ -1182,7 +1184,7 @@ def test_slices_of_a_filter_are_its_largest():
 
 def test_seen_agrees_with_python(chromium):
     records = architecture.trace()
-    fields = receptive_fields("paper")
+    fields = fields_of("paper")
     inputs, expected = [], []
     for record in records:
         if len(record.output_shape) == 3:
@@ -1435,7 +1437,7 @@ def test_a_book_without_npm_says_so(monkeypatch, tmp_path, caplog):
     app = SimpleNamespace(
         outdir=tmp_path,
         builder=SimpleNamespace(format="html"),
-        config=SimpleNamespace(alexnet_live_weights=str(compact.POCKET)),
+        config=SimpleNamespace(alexnet_live_weights=str(pretrained.POCKET)),
     )
     alexnet_live.write_files(app, None)
     assert "package registry for npm" in warnings[0]

@@ -23,7 +23,7 @@ from alexnet_lib import (
     architecture,
     preprocess_input,
 )
-from alexnet_lib.architecture import NATIVE_INPUT_SIZE, VARIANTS, trace
+from alexnet_lib.architecture import VARIANTS, trace
 from alexnet_lib.model import build
 
 NAMES = [
@@ -65,7 +65,7 @@ def assert_model_is_the_trace(model, records):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_full_network_has_every_shape_and_every_parameter(variant):
-    size = NATIVE_INPUT_SIZE[variant]
+    size = VARIANTS[variant].input_size
     assert_model_is_the_trace(
         AlexNet(variant=variant, input_shape=(size, size, 3)), trace(size, variant)
     )
@@ -161,7 +161,10 @@ def test_original_rectifies_conv1_after_the_pool():
 
 
 def test_a_changed_description_is_a_changed_network():
-    wide = [replace(x, filters=128) if x.name == "conv1" else x for x in VARIANTS["one_tower"][:3]]
+    wide = [
+        replace(x, filters=128) if x.name == "conv1" else x
+        for x in VARIANTS["one_tower"].layers[:3]
+    ]
     assert build(wide).get_layer("conv1").output.shape == (None, 55, 55, 128)
     assert build(wide, (99, 99, 1)).get_layer("conv1").kernel.shape == (11, 11, 1, 128)
 

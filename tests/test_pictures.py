@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from alexnet_lib import pictures
+from alexnet_lib.data import pictures
 
 SIZE = 32
 

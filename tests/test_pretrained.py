@@ -27,12 +27,13 @@ from published import CLASSES, TENSORS, UNITS
 from safetensors.numpy import load_file, save_file
 
 import alexnet_lib
-from alexnet_lib import AlexNet, compact, downloads, pretrained
-from alexnet_lib.architecture import NATIVE_INPUT_SIZE, VARIANTS, describe
-from alexnet_lib.downloads import Remote
-from alexnet_lib.formats import WeightsError, torch_file
+from alexnet_lib import AlexNet, architecture, labels, pretrained
+from alexnet_lib.architecture import VARIANTS, describe
+from alexnet_lib.data import downloads
+from alexnet_lib.data.downloads import Remote
+from alexnet_lib.formats import WeightsError, compact, torch_file
 from alexnet_lib.model import build
-from alexnet_lib.recipe import with_preprocessing
+from alexnet_lib.preprocessing import with_preprocessing
 
 DATA = Path(__file__).parent / "data"
 NARROW = {"classes": CLASSES, "fc_units": UNITS}
@@ -122,7 +123,7 @@ def bvlc_at_224_as_the_file_pads(folder):
     """The file's first two poolings round down: 224 pixels make maps of 26 and 12, then 6."""
     path = folder / "bvlcalexnet-12.onnx"
     model = build(pretrained.describe(path), (224, 224, 3))
-    pretrained.load(model, path)
+    pretrained.load_weights(model, path)
     assert model.get_layer("pool1").output.shape == (None, 26, 26, 96)
     x = pictures(224)
     return layer_outputs(model, x), runtime_outputs(onnx.load(path), x)
@@ -146,7 +147,7 @@ def bvlc_at_224_as_caffe_pads(folder):
 def caffenet_at(size, folder):
     path = folder / "caffenet.onnx"
     model = build(pretrained.describe(path), (size, size, 3))
-    pretrained.load(model, path)
+    pretrained.load_weights(model, path)
     x = pictures(size)
     return layer_outputs(model, x), runtime_outputs(published.caffenet(size), x)
 
@@ -309,7 +310,7 @@ def test_weights_that_keras_wrote(variant, tmp_path):
     """Keras reads its own file into one network, we read it into another."""
     saved, ours, keras_own = (AlexNet(variant=variant, **SMALL) for _ in range(3))
     saved.save_weights(tmp_path / "a.weights.h5")
-    pretrained.load(ours, tmp_path / "a.weights.h5")
+    pretrained.load_weights(ours, tmp_path / "a.weights.h5")
     keras_own.load_weights(tmp_path / "a.weights.h5")
     assert_equal_weights(ours, saved)
     assert_equal_weights(ours, keras_own)
@@ -332,16 +333,16 @@ def test_a_layer_that_the_model_lacks_is_no_small_matter(tmp_path):
     pretrained.save(whole, tmp_path / "a.safetensors")
     for name in ("a.weights.h5", "a.safetensors"):
         with pytest.raises(WeightsError, match="Nothing was changed"):
-            pretrained.load(shorter, tmp_path / name)
+            pretrained.load_weights(shorter, tmp_path / name)
     # A file of weights that says nothing about its network.
     tensors = load_file(tmp_path / "a.safetensors")
     save_file(tensors, tmp_path / "mute.safetensors")
     with pytest.raises(WeightsError, match="has weights for conv4, which the model"):
-        pretrained.load(shorter, tmp_path / "mute.safetensors")
+        pretrained.load_weights(shorter, tmp_path / "mute.safetensors")
 
 
 def test_the_shipped_weights_have_class_names():
-    _, description = compact.read()
+    _, description = compact.read(pretrained.POCKET)
     assert pretrained.class_names("pocket") == tuple(description["class_names"])
 
 
@@ -372,12 +373,12 @@ def test_weights_behind_preprocessing(folder):
     path = folder / "alexnet-owt.pth"
     network = AlexNet(variant="owt", **NARROW)
     right = with_preprocessing(network, names, "owt")
-    pretrained.load(right, path)
+    pretrained.load_weights(right, path)
     assert_equal_weights(right, AlexNet(weights=path))
     for variant, scale in (("paper", 1.0), ("owt", 0.5)):
         wrong = with_preprocessing(network, names, variant, scale)
         with pytest.raises(WeightsError, match=r"trained on preprocess_input\(images, 'owt'\)"):
-            pretrained.load(wrong, path)
+            pretrained.load_weights(wrong, path)
     assert pretrained.class_names(right) == tuple(names)
 
 
@@ -420,28 +421,28 @@ def test_nothing_is_changed_by_a_file_that_does_not_fit(make, says, tmp_path):
     model = AlexNet(variant="caffe", **NARROW)
     before = [weight.copy() for weight in model.get_weights()]
     with pytest.raises(WeightsError, match=says):
-        pretrained.load(model, tmp_path / "faulty.onnx")
+        pretrained.load_weights(model, tmp_path / "faulty.onnx")
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("variant", [v for v in VARIANTS if v != "caffe"])
 def test_constants_and_order_have_to_be_the_files(folder, variant):
-    size = NATIVE_INPUT_SIZE[variant]
+    size = VARIANTS[variant].input_size
     model = AlexNet(variant=variant, input_shape=(size, size, 3), **NARROW)
     with pytest.raises(WeightsError, match=r"in the variant 'caffe'.*AlexNet\(variant='caffe'\)"):
-        pretrained.load(model, folder / "bvlcalexnet-12.onnx")
+        pretrained.load_weights(model, folder / "bvlcalexnet-12.onnx")
 
 
 @pytest.mark.parametrize(
     ("output", "setting", "value", "says"),
     [
-        ("r2", "bias", 2.0, r"norm1 has bias=1, the file's norm1 2\b"),
+        ("r2", "bias", 2.0, r"norm1 has k=1, the file's norm1 2\b"),
         ("r2", "alpha", 1e-3, "norm1 has alpha=2e-05, the file's norm1 0.0002"),
         ("r2", "size", 3, "norm1 has"),
-        ("r0", "strides", [2, 2], "conv1 has strides"),
+        ("r0", "strides", [2, 2], "conv1 has stride="),
         ("r4", "pads", [1, 1, 1, 1], "conv2"),
-        ("r3", "kernel_shape", [2, 2], "pool1 has pool_size"),
+        ("r3", "kernel_shape", [2, 2], "pool1 has kernel=2|pool1 has kernel=3"),
     ],
 )
 def test_one_constant_is_enough_to_differ(output, setting, value, says, tmp_path):
@@ -453,15 +454,13 @@ def test_one_constant_is_enough_to_differ(output, setting, value, says, tmp_path
     onnx.save(network, tmp_path / "other.onnx")
     model = AlexNet(variant="caffe", **NARROW)
     with pytest.raises(WeightsError, match=says):
-        pretrained.load(model, tmp_path / "other.onnx")
+        pretrained.load_weights(model, tmp_path / "other.onnx")
 
 
 def test_every_description_is_recognized_as_itself():
-    from alexnet_lib.pretrained import _variant
-
     for variant in VARIANTS:
-        assert _variant(describe(variant, classes=3, fc_units=5)) == variant
-    assert _variant(pretrained.CAFFENET) is None
+        assert architecture.variant_of(describe(variant, classes=3, fc_units=5)) == variant
+    assert architecture.variant_of(architecture.CAFFENET) is None
 
 
 # --- Names of classes -----------------------------------------------------------------------------
@@ -474,9 +473,9 @@ def thousand(cache, monkeypatch):
     cache.mkdir()
     (cache / "index.json").write_text(json.dumps(index), "utf-8")
     monkeypatch.setattr(downloads, "fetch", lambda remote: cache / "index.json")
-    pretrained.imagenet_classes.cache_clear()
+    labels.imagenet_classes.cache_clear()
     yield index
-    pretrained.imagenet_classes.cache_clear()
+    labels.imagenet_classes.cache_clear()
 
 
 def test_predictions_have_names(thousand):
@@ -512,10 +511,10 @@ def test_predictions_that_cannot_be_named(arguments, says):
 
 
 def test_folders_of_some_classes_have_the_networks_numbers(thousand):
-    found = pretrained.imagenet_labels(["n00000005", "n00000999", "n00000000"])
+    found = labels.imagenet_labels(["n00000005", "n00000999", "n00000000"])
     np.testing.assert_array_equal(found, [5, 999, 0])
     with pytest.raises(ValueError, match="1 folders are no classes of ImageNet's 1,000, 'tench'"):
-        pretrained.imagenet_labels(["n00000005", "tench"])
+        labels.imagenet_labels(["n00000005", "tench"])
 
 
 def test_a_model_without_class_names_says_so():
@@ -523,13 +522,13 @@ def test_a_model_without_class_names_says_so():
         pretrained.class_names(AlexNet(**SMALL))
 
 
-def test_the_core_loads_no_tensorflow():
-    """What reads and fits weights runs on any backend of Keras."""
+def test_reading_weights_loads_no_tensorflow():
+    """What reads and assigns weights runs on any backend of Keras."""
     root = Path(alexnet_lib.__file__).parent
-    for path in (root / "pretrained.py", root / "downloads.py", *(root / "formats").glob("*.py")):
+    files = [root / name for name in ("pretrained.py", "labels.py", "data/downloads.py")]
+    for path in (*files, *(root / "formats").glob("*.py")):
         text = path.read_text("utf-8")
         assert not re.search(r"^\s*(import|from) (tensorflow|torch)\b", text, re.MULTILINE), path
-        assert "from .recipe" not in text
 
 
 def print_table() -> None:

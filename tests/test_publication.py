@@ -10,7 +10,7 @@ from PIL import Image
 from test_pages import Tab
 from test_widgets import build, chromium
 
-from alexnet_lib.widgets import ShapeCalculator
+from alexnet_lib.teaching.widgets import ShapeCalculator
 
 __all__ = ["chromium"]  # a fixture that is used here
 

@@ -11,7 +11,8 @@ from packaging.utils import canonicalize_name
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 REQUIREMENTS = (ROOT / "requirements.txt").read_text("utf-8")
 EXTRAS = PROJECT["optional-dependencies"]
-DIRECT = [*PROJECT["dependencies"], *EXTRAS["book"], *EXTRAS["experiments"], *EXTRAS["test"]]
+DIRECT = [*PROJECT["dependencies"], *(one for extra in EXTRAS.values() for one in extra)]
+DIRECT = sorted({one for one in DIRECT if not one.startswith("alexnet-lib[")})
 
 
 def pinned():

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tiny
 
-from alexnet_lib import checkpoints, training
+from alexnet_lib import load_model, training
+from alexnet_lib.training import checkpoints
 
 ARRAYS = {"a": np.arange(12.0).reshape(3, 4), "seed": np.array([1, 2], "uint32")}
 
@@ -165,7 +166,7 @@ def test_a_finished_run_is_not_repeated(tmp_path, capsys):
     again = training.fit(model, Untouched(), **settings)
     assert again == first
     assert "holds a finished run: all 1 epochs are done" in capsys.readouterr().out
-    best = training.load_model(first.best)
+    best = load_model(first.best)
     assert tiny.fingerprint(best.weights) == tiny.fingerprint(model.weights)
 
 

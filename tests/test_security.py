@@ -6,7 +6,8 @@ import re
 import pytest
 from conftest import ROOT
 
-from alexnet_lib import data, downloads, formats, pretrained
+from alexnet_lib import data, formats, labels, pretrained
+from alexnet_lib.data import archives as archive_files
 
 LIBRARY = sorted((ROOT / "alexnet_lib").rglob("*.py"))
 ALL = [
@@ -97,7 +98,7 @@ def test_pages_make_no_code_of_texts(path):
 
 def remotes():
     published = {name: entry.remote for name, entry in pretrained.PUBLISHED.items()}
-    return data.REMOTES | published | {"names of classes": pretrained.CLASS_INDEX}
+    return data.named.REMOTES | published | {"names of classes": labels.CLASS_INDEX}
 
 
 @pytest.mark.parametrize("name", remotes())
@@ -114,7 +115,7 @@ def test_the_page_names_every_format_and_only_those():
     (weights,) = [kind for kind in rows if kind.startswith("weights: ")]
     assert set(re.findall(r"`(\.[\w.]+)`", weights)) == set(formats._READERS)
     (archives,) = [kind for kind in rows if kind.startswith("archives: ")]
-    assert set(re.findall(r"`(\.[\w.]+)`", archives)) == set(downloads.ARCHIVES)
+    assert set(re.findall(r"`(\.[\w.]+)`", archives)) == set(archive_files.ARCHIVES)
     assert f"files over {formats.LARGEST >> 30} GB" in rows[weights]
 
 

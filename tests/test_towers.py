@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from alexnet_lib import AlexNet, architecture, towers
+from alexnet_lib import AlexNet, architecture
+from alexnet_lib.teaching import towers
 
 ONE_DEVICE = ("CPU:0", "CPU:0")  # both halves on one device: enough for everything but placement
 SIZES = {
-    variant: architecture.smallest_input(layers)
-    for variant, layers in architecture.VARIANTS.items()
+    variant: architecture.smallest_input(network.layers)
+    for variant, network in architecture.VARIANTS.items()
 }
 
 
@@ -84,7 +85,8 @@ def test_each_tower_works_on_its_own_device():
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from alexnet_lib import AlexNet, towers
+from alexnet_lib import AlexNet
+from alexnet_lib.teaching import towers
 model = AlexNet(variant="original", input_shape=(64, 64, 3), classes=4, fc_units=4)
 network = towers.Towers(model, ("CPU:0", "CPU:1"))
 network(tf.zeros((1, 64, 64, 3)))
@@ -99,7 +101,7 @@ print({half.kernel.value.device[-5:] for _, half in
 
 @pytest.mark.parametrize("variant", ["paper", "one_tower", "original"])
 def test_both_halves_together_are_the_whole(variant):
-    records = architecture.trace(architecture.NATIVE_INPUT_SIZE[variant], variant)
+    records = architecture.trace(architecture.VARIANTS[variant].input_size, variant)
     for half, record in zip(towers.halves(variant), records, strict=True):
         assert 2 * half.parameters == record.parameters
         assert 2 * half.macs == record.macs

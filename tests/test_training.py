@@ -10,10 +10,9 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from alexnet_lib import recipe as recipe_module
-from alexnet_lib import training
-from alexnet_lib.model import AlexNet, preprocess_input
-from alexnet_lib.training import Recipe
+from alexnet_lib import AlexNet, load_model, preprocess_input, training
+from alexnet_lib.preprocessing import preprocess_layer, with_preprocessing
+from alexnet_lib.training import Recipe, devices, steps
 
 NAMES = ("cat", "dog", "花", "owl", "fox", "emu")
 
@@ -146,7 +145,7 @@ def test_the_seed_decides_the_values_and_the_policy_is_put_back():
     ],
 )
 def test_precision_follows_the_units_of_the_device(monkeypatch, flags, capabilities, expected):
-    monkeypatch.setattr(recipe_module, "_cpu_flags", lambda: flags)
+    monkeypatch.setattr(devices, "_cpu_flags", lambda: flags)
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: capabilities)
     monkeypatch.setattr(
         tf.config.experimental, "get_device_details", lambda gpu: {"compute_capability": gpu}
@@ -161,7 +160,7 @@ def test_precision_follows_the_units_of_the_device(monkeypatch, flags, capabilit
 def test_the_model_takes_pictures_and_the_file_knows_how(tmp_path, variant):
     network = AlexNet(classes=6, input_shape=(67, 67, 3), fc_units=8, variant=variant)
     before = tiny.fingerprint(network.variables)
-    model = training.with_preprocessing(network, NAMES, variant, scale=0.25)
+    model = with_preprocessing(network, NAMES, variant, scale=0.25)
     pictures = np.random.default_rng(0).uniform(0, 255, (3, 67, 67, 3)).astype("float32")
     expected = network(preprocess_input(pictures, variant) * 0.25)
     np.testing.assert_allclose(model(pictures), expected, rtol=1e-4)
@@ -171,8 +170,8 @@ def test_the_model_takes_pictures_and_the_file_knows_how(tmp_path, variant):
     assert tiny.fingerprint(network.variables) == before
 
     model.save(tmp_path / "model.keras")
-    loaded = training.load_model(tmp_path / "model.keras")
-    assert training.preprocessing(loaded).class_names == list(NAMES)
+    loaded = load_model(tmp_path / "model.keras")
+    assert preprocess_layer(loaded).class_names == list(NAMES)
     np.testing.assert_allclose(loaded(pictures), expected, rtol=1e-4)
     # Parts of the loaded model work too, as inspection needs them.
     part = keras.Model(loaded.input, loaded.get_layer("pool1").output)
@@ -181,20 +180,20 @@ def test_the_model_takes_pictures_and_the_file_knows_how(tmp_path, variant):
 
 def test_class_names_must_fit_the_network():
     with pytest.raises(ValueError, match=r"tells 6 classes apart.*given 5"):
-        training.with_preprocessing(tiny.network(0.5, 6), NAMES[:5])
+        with_preprocessing(tiny.network(0.5, 6), NAMES[:5])
     with pytest.raises(ValueError, match=r"given 6 \(5 of them different"):
-        training.with_preprocessing(tiny.network(0.5, 6), [*NAMES[:5], "cat"])
+        with_preprocessing(tiny.network(0.5, 6), [*NAMES[:5], "cat"])
 
 
 def test_load_model_speaks_plainly(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no model at .*nothing\.keras"):
-        training.load_model(tmp_path / "nothing.keras")
+        load_model(tmp_path / "nothing.keras")
     (tmp_path / "bad.keras").write_bytes(b"PK\x03\x04 not a zip")
     with pytest.raises(ValueError, match=r"bad\.keras is not a whole \.keras file"):
-        training.load_model(tmp_path / "bad.keras")
+        load_model(tmp_path / "bad.keras")
     tiny.network(0.5, 6).save(tmp_path / "bare.keras")
     with pytest.raises(ValueError, match=r"no Preprocess layer.*with_preprocessing"):
-        training.load_model(tmp_path / "bare.keras")
+        load_model(tmp_path / "bare.keras")
 
 
 # --- fit -----------------------------------------------------------------------------------------
@@ -250,10 +249,10 @@ def test_best_and_last_are_what_they_say(learned):
     model, run, validation = learned
     errors = [(1 - row["val_accuracy"], row["val_loss"]) for row in run.history]
     assert run.best_epoch == 1 + errors.index(min(errors))
-    best = training.evaluate(training.load_model(run.best), validation)
+    best = training.evaluate(load_model(run.best), validation)
     assert best.top1 == pytest.approx(run.history[run.best_epoch - 1]["val_accuracy"])
     assert best.loss == pytest.approx(run.history[run.best_epoch - 1]["val_loss"], rel=1e-5)
-    last = training.load_model(run.last)
+    last = load_model(run.last)
     assert tiny.fingerprint(last.weights) == tiny.fingerprint(model.weights)
 
 
@@ -287,7 +286,7 @@ def test_a_step_on_a_filled_up_batch_is_the_step_on_its_examples(tmp_path):
 @pytest.mark.parametrize(("skip", "expected"), [(0, 90), (4, 26)])
 def test_batches_have_one_shape_and_lose_no_example(skip, expected):
     # Batches of 16 become batches of 16 with room for 18: what three devices need.
-    batches = list(training._padded(tiny.Pictures(90).epoch(3), 16, 18, skip))
+    batches = list(steps.padded(tiny.Pictures(90).epoch(3), 16, 18, skip))
     assert {tuple(images.shape) for images, _, _ in batches} == {(18, 16, 16, 3)}
     weights = np.concatenate([w.numpy() for _, _, w in batches])
     labels = np.concatenate([y.numpy() for _, y, _ in batches])[weights == 1]
@@ -354,7 +353,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_good_weights(tmp_pa
     assert "best.keras and last.keras" in message
     assert "learning_rate=0.01" in message
     for name in ("best.keras", "last.keras"):
-        kept = training.load_model(tmp_path / name)
+        kept = load_model(tmp_path / name)
         assert all(np.isfinite(v.numpy()).all() for v in kept.weights)
 
 
@@ -448,7 +447,7 @@ def _linear(names=NAMES, seed=0):
     inputs = keras.Input((2, 2, 3))
     tensor = keras.layers.GlobalAveragePooling2D()(inputs)
     outputs = keras.layers.Dense(len(names), activation="softmax", name="fc8")(tensor)
-    model = training.with_preprocessing(keras.Model(inputs, outputs), names, scale=0.02)
+    model = with_preprocessing(keras.Model(inputs, outputs), names, scale=0.02)
     weights = np.random.default_rng(seed).normal(size=(3, len(names)))
     model.get_layer("fc8").set_weights([weights, np.zeros(len(names))])
 

@@ -12,9 +12,9 @@ from PIL import Image
 from scipy.optimize import minimize
 from sklearn.utils.class_weight import compute_class_weight
 
-from alexnet_lib import data, training, transfer
-from alexnet_lib.model import AlexNet, preprocess_input
-from alexnet_lib.recipe import Recipe
+from alexnet_lib import AlexNet, data, load_model, prediction, preprocess_input, training, transfer
+from alexnet_lib.preprocessing import preprocess_layer, with_preprocessing
+from alexnet_lib.training.recipe import Recipe
 
 CLASSES = tiny.CLASSES[:3]
 
@@ -59,8 +59,8 @@ def test_the_head_is_new_and_the_rest_is_the_trunk(trunk):
     before = tiny.fingerprint(trunk.variables)
     names = ("花", "dog", "cat", "owl")
     model = transfer.new_head(trunk, names, seed=3)
-    assert training.preprocessing(model).class_names == list(names)
-    assert training.preprocessing(model).scale == training.preprocessing(trunk).scale
+    assert preprocess_layer(model).class_names == list(names)
+    assert preprocess_layer(model).scale == preprocess_layer(trunk).scale
     assert [layer.name for layer in model.layers] == [layer.name for layer in trunk.layers]
     assert same(values(trunk, ("conv1", "fc6")), values(model, ("conv1", "fc6")))
     images = pictures().pictures
@@ -71,9 +71,7 @@ def test_the_head_is_new_and_the_rest_is_the_trunk(trunk):
 
 
 def test_the_new_layer_starts_as_section_5_has_it():
-    old = training.with_preprocessing(
-        AlexNet(classes=3, input_shape=(67, 67, 3), fc_units=256), "abc"
-    )
+    old = with_preprocessing(AlexNet(classes=3, input_shape=(67, 67, 3), fc_units=256), "abc")
     head = transfer.new_head(old, list(map(str, range(100)))).get_layer("fc8")
     assert head.kernel.numpy().std() == pytest.approx(0.01, rel=0.02)
     assert not head.bias.numpy().any()
@@ -83,7 +81,7 @@ def test_the_new_layer_starts_as_section_5_has_it():
 def test_features_are_the_outputs_of_fc7_in_every_variant(variant):
     size = 67 if variant not in ("owt", "original") else 68
     network = AlexNet(classes=3, input_shape=(size, size, 3), fc_units=8, variant=variant)
-    old = training.with_preprocessing(network, "abc", variant, scale=0.5)
+    old = with_preprocessing(network, "abc", variant, scale=0.5)
     model = transfer.new_head(old, ["x", "y"])
     place = transfer._place_of_head(model)
     images = np.random.default_rng(0).uniform(0, 255, (4, size, size, 3)).astype("float32")
@@ -113,7 +111,7 @@ def test_a_head_needs_different_classes(trunk, names):
 def test_a_trunk_that_is_none_is_refused():
     with pytest.raises(ValueError, match=r"no Preprocess layer"):
         transfer.new_head(tiny.network(0.5, 6), CLASSES)
-    headless = training.with_preprocessing(tiny.network(0.5, 6), tiny.CLASSES)
+    headless = with_preprocessing(tiny.network(0.5, 6), tiny.CLASSES)
     headless = keras.Model(headless.input, headless.get_layer("pool1").output)
     with pytest.raises(ValueError, match=r"ends with 'pool1', a MaxPooling2D"):
         transfer.new_head(headless, CLASSES)
@@ -122,7 +120,7 @@ def test_a_trunk_that_is_none_is_refused():
 def test_the_pocket_weights_are_the_default_trunk():
     model = transfer.load_trunk()
     assert model.input_shape == (None, 227, 227, 3)
-    settings = training.preprocessing(model)
+    settings = preprocess_layer(model)
     assert settings.variant == "paper"
     # In the scale that it learned in; the function is that of the shipped network.
     assert settings.scale == pytest.approx(1 / 58)
@@ -237,8 +235,8 @@ def test_feature_extraction_leaves_the_trunk_and_learns(trunk, tmp_path):
     assert tiny.fingerprint(trunk.variables) == before
     assert same(values(trunk, ("conv1", "fc6")), values(result.model, ("conv1", "fc6")))
     assert [row["stage"] for row in result.history] == ["fc8"] * Recipe.new_head().epochs
-    loaded = training.load_model(tmp_path / "a.keras")
-    assert training.preprocessing(loaded).class_names == list(CLASSES)
+    loaded = load_model(tmp_path / "a.keras")
+    assert preprocess_layer(loaded).class_names == list(CLASSES)
     assert training.evaluate(loaded, pictures(seed=1)).top1 > 0.95
     assert result.history[-1]["val_accuracy"] > 0.95
     assert list(tmp_path.iterdir()) == [result.path]
@@ -261,7 +259,7 @@ def test_stages_thaw_from_the_top_down(trunk, tmp_path):
     assert folders == ["1-fc8", "2-fc6", "3-conv1"]
     assert training.evaluate(whole.model, pictures(seed=1)).top1 > 0.95
     # The last stage goes on where the one before it ended.
-    thawed = training.load_model(tmp_path / "run" / "2-fc6" / "last.keras")
+    thawed = load_model(tmp_path / "run" / "2-fc6" / "last.keras")
     assert same(values(thawed, ("conv1",)), values(trunk, ("conv1",)))
 
 
@@ -315,7 +313,7 @@ def test_from_scratch_has_the_same_manners(tmp_path, monkeypatch):
         pictures(), out=tmp_path / "a.keras", recipe=tiny.recipe(epochs=2), quiet=True
     )
     assert list(tmp_path.iterdir()) == [result.path]
-    assert training.preprocessing(training.load_model(result.path)).class_names == list(CLASSES)
+    assert preprocess_layer(load_model(result.path)).class_names == list(CLASSES)
 
 
 # --- interrupted ---------------------------------------------------------------------------------
@@ -405,31 +403,31 @@ def test_predictions_are_the_models_and_a_broken_file_stops_nobody(trunk, tmp_pa
     paths = [tmp_path / f"{name}.png" for name in tiny.CLASSES]
     paths[2:2] = [tmp_path / "broken.jpg", tmp_path / "none.png", tmp_path]
     for crops in (1, 10):
-        found = transfer.predict(trunk, paths, top=2, crops=crops)
-        assert [prediction.path for prediction in found] == paths
+        found = prediction.predict(trunk, paths, top=2, crops=crops)
+        assert [one.path for one in found] == paths
         for part, message in zip(
             found[2:5], ("not a picture", "There is no picture", "is a folder"), strict=True
         ):
             assert message in part.problem
             assert not part.ranking
-        for prediction in found[:2] + found[5:]:
-            picture = squares[prediction.path.stem].astype("float32")
+        for one in found[:2] + found[5:]:
+            picture = squares[one.path.stem].astype("float32")
             corners = [(0, 0), (0, 2), (2, 0), (2, 2), (1, 1)] if crops == 10 else [(1, 1)]
             windows = [picture[y : y + 16, x : x + 16] for y, x in corners]
             windows += [window[:, ::-1] for window in windows] if crops == 10 else []
             expected = trunk(np.stack(windows)).numpy().mean(0)
             best = np.argsort(-expected)[:2]
-            assert [name for name, _ in prediction.ranking] == [tiny.CLASSES[i] for i in best]
+            assert [name for name, _ in one.ranking] == [tiny.CLASSES[i] for i in best]
             np.testing.assert_allclose(
-                [share for _, share in prediction.ranking], expected[best], rtol=1e-4
+                [share for _, share in one.ranking], expected[best], rtol=1e-4
             )
     for wrong in ({"crops": 5}, {"top": 0}):
         with pytest.raises(ValueError, match=r"must be"):
-            transfer.predict(trunk, paths, **wrong)
+            prediction.predict(trunk, paths, **wrong)
 
 
 def test_published_networks_see_the_sizes_they_were_trained_with():
-    assert [transfer.short_side(size) for size in (224, 227, 67)] == [256, 256, 76]
+    assert [prediction.short_side(size) for size in (224, 227, 67)] == [256, 256, 76]
 
 
 def test_the_interval_is_wilsons():

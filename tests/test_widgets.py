@@ -28,15 +28,9 @@ from playwright.sync_api import expect, sync_playwright
 from test_pages import AXE_OPTIONS, BROWSER_ARGUMENTS, Tab
 from traitlets import TraitError
 
-from alexnet_lib.architecture import (
-    NATIVE_INPUT_SIZE,
-    VARIANTS,
-    InputTooSmallError,
-    slide,
-    trace,
-)
-from alexnet_lib.widgets import ShapeCalculator, explorer
-from alexnet_lib.widgets.shape_calculator import LIMITS
+from alexnet_lib.architecture import VARIANTS, InputTooSmallError, slide, trace
+from alexnet_lib.teaching.widgets import ShapeCalculator, explorer
+from alexnet_lib.teaching.widgets.shape_calculator import LIMITS
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 SOURCE = explorer.front_end("shape_calculator")
@@ -56,7 +50,7 @@ def saved_state(widget):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_layers_come_from_the_description(variant):
-    records = {r.name: r for r in trace(NATIVE_INPUT_SIZE[variant], variant)}
+    records = {r.name: r for r in trace(VARIANTS[variant].input_size, variant)}
     layers = ShapeCalculator().networks[variant]["layers"]
     assert [layer["name"] for layer in layers] == [
         r.name for r in records.values() if r.kind in ("convolution", "pooling")
@@ -146,7 +140,7 @@ def build(folder, widgets):
     (folder / "_toc.yml").write_text(
         "format: jb-book\nroot: index\nchapters:\n  - file: chapter\n", "utf-8"
     )
-    for part in ("book/_ext", "book/_static", "alexnet_lib/widgets"):
+    for part in ("book/_ext", "book/_static", "alexnet_lib/teaching/widgets"):
         shutil.copytree(ROOT / part, folder / part)
     shutil.copy(ROOT / "book" / "references.bib", folder / "book")
     (folder / "book" / "index.md").write_text("# A book\n", "utf-8")
@@ -647,7 +641,7 @@ def test_sizes_agree_with_python(chromium):
                 expected.append(None)
         last = networks[variant]["layers"][-1]  # the layers before it are as published
         inputs.append([networks[variant], last["name"], last])
-        records = trace(NATIVE_INPUT_SIZE[variant], variant)
+        records = trace(VARIANTS[variant].input_size, variant)
         expected.append([r.output_shape[0] for r in records if r.padding is not None])
     for found, shapes in zip(in_browser(chromium, "sizes", inputs), expected, strict=True):
         layers = [record["size"] for record in found]

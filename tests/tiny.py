@@ -15,8 +15,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from alexnet_lib import architecture, checkpoints, training
+from alexnet_lib import architecture, files, load_model, training
 from alexnet_lib.model import build
+from alexnet_lib.preprocessing import with_preprocessing
 
 SIDE = 16
 CLASSES = ("red", "green", "blue", "grey", "white", "black")
@@ -62,7 +63,7 @@ def network(dropout, classes):
 
 def model(dropout=0.5, seed=0, scale=1 / 58, class_names=CLASSES):
     keras.utils.set_random_seed(seed)
-    return training.with_preprocessing(network(dropout, len(class_names)), class_names, scale=scale)
+    return with_preprocessing(network(dropout, len(class_names)), class_names, scale=scale)
 
 
 def recipe(**changes):
@@ -118,9 +119,9 @@ def train(run_dir, result, *, devices=1, tf_config=None, dropout=0.5, **settings
         "history": without_times(run.history),
         "best_epoch": run.best_epoch,
         "variables": fingerprint(trained.variables),
-        "best": fingerprint(training.load_model(run.best).weights),
+        "best": fingerprint(load_model(run.best).weights),
     }
-    checkpoints.write_text(Path(result), json.dumps(report))
+    files.write_text(Path(result), json.dumps(report))
 
 
 def process(*arguments, **settings):

@@ -56,9 +56,11 @@ def evaluate(
 
 def _evaluate_model(path: Path, source: str, part: str, crops: int) -> None:
     from .. import training
+    from ..model import load_model
+    from ..preprocessing import preprocess_layer
 
-    network = training.load_model(path)
-    names = training.preprocessing(network).class_names
+    network = load_model(path)
+    names = preprocess_layer(network).class_names
     examples = _Examples(source, part, network.input_shape[1])
     unknown = sorted(set(examples.class_names) - set(names))
     if unknown:
@@ -78,7 +80,7 @@ def _evaluate_model(path: Path, source: str, part: str, crops: int) -> None:
 def _evaluate_weights(
     weights: str, variant: str | None, source: str, part: str, all_crops: tuple[int, ...]
 ) -> None:
-    from .. import pretrained, training, transfer
+    from .. import labels, pretrained, training, transfer
 
     network = transfer.load_trunk(weights, variant)
     classes = network.output_shape[-1]
@@ -91,7 +93,7 @@ def _evaluate_weights(
                 "apart. ILSVRC-2012's validation folder has one for each, named by WordNet's "
                 "number: n01440764, n01443537, ..."
             )
-        examples.labels = pretrained.imagenet_labels(folders)
+        examples.labels = labels.imagenet_labels(folders)
     # With all 1,000 folders: ImageNet's classes are in the order of WordNet's numbers, as
     # data.load sorts them.
     results = {crops: training.evaluate(network, examples, crops) for crops in all_crops}
@@ -129,7 +131,7 @@ class _Examples:
 
     def __init__(self, source: str, part: str, image_size: int):
         from .. import data
-        from ..transfer import short_side
+        from ..prediction import short_side
 
         self.parts = [
             data.load(

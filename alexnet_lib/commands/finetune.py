@@ -61,7 +61,7 @@ def finetune(
 
         transfer.check_out(out)
         begun = None if trunk == "none" else transfer.load_trunk(trunk, variant)
-        size = begun.input_shape[1] if begun else architecture.NATIVE_INPUT_SIZE["paper"]
+        size = begun.input_shape[1] if begun else architecture.VARIANTS["paper"].input_size
         train, held_out = load_parts(source, image_size=size, batch_size=batch_size, seed=seed)
         changes = {"batch_size": batch_size} | given(
             {"epochs": epochs, "learning_rate": learning_rate}

@@ -20,10 +20,11 @@ def predict(
     with plain_errors("predict"):
         expect_one_of("--crops", crops, (1, 10))
         start("predict")
-        from .. import training, transfer
+        from .. import prediction
+        from ..model import load_model
 
-        network = training.load_model(model)
-        predictions = transfer.predict(network, pictures, top=top, crops=crops)
+        network = load_model(model)
+        predictions = prediction.predict(network, pictures, top=top, crops=crops)
     if as_json:
         typer.echo(json.dumps(list(map(_as_dict, predictions)), ensure_ascii=False, indent=2))
     else:

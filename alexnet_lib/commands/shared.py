@@ -83,7 +83,7 @@ def load_parts(
 ):
     """The training set and the held-out set of a source, with a word about them."""
     from .. import data
-    from ..transfer import short_side
+    from ..prediction import short_side
 
     place = folder_first(source)
     options = {

@@ -22,7 +22,7 @@ def summary(
     """Show every layer: its shape, what it learns, what it costs, what it sees."""
     with plain_errors("summary"):
         architecture.describe(variant)
-        size = input_size or architecture.NATIVE_INPUT_SIZE[variant]
+        size = input_size or architecture.VARIANTS[variant].input_size
         records = architecture.trace(size, variant)
     if as_json:
         typer.echo(

@@ -54,10 +54,11 @@ def train(
         architecture.describe(variant, fc_units=fc_units)
         start("train")
         from .. import training
+        from ..model import load_model
 
         changes = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
         chosen = getattr(training.Recipe, recipe)(**given(changes))
-        size = architecture.NATIVE_INPUT_SIZE[variant]
+        size = architecture.VARIANTS[variant].input_size
         train_set, held_out = load_parts(
             source,
             image_size=size,
@@ -79,7 +80,7 @@ def train(
             chosen,
             run_dir=run_dir or Path("runs") / f"{Path(source).stem}-{recipe}",
         )
-        best = training.load_model(run.best)
+        best = load_model(run.best)
         print_evaluation(training.evaluate(best, held_out, crops))
         typer.echo(f"The model: {run.best}")
 

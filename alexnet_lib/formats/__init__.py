@@ -87,7 +87,12 @@ def read(path: Path) -> WeightFile:
     # Each reader needs a library of its own, which loads only where such a file is read.
     match module:
         case "onnx":
-            from .onnx_file import read as read_format
+            try:
+                from .onnx_file import read as read_format
+            except ImportError as error:
+                raise ImportError(
+                    f"{path} is read with the package onnx: pip install 'alexnet-lib[onnx]'."
+                ) from error
         case "torch":
             from .torch_file import read as read_format
         case "safetensors":
@@ -119,8 +124,7 @@ _REFUSED = {
         "bvlcalexnet-12.onnx, which AlexNet(weights='bvlc') fetches and checks."
     ),
     ".keras": (
-        "it is a whole model, not weights alone. alexnet_lib.recipe.load_model reads it, in safe "
-        "mode."
+        "it is a whole model, not weights alone. alexnet_lib.load_model reads it, in safe mode."
     ),
     ".ckpt": "a checkpoint may be a pickle. Save the weights as .safetensors or .weights.h5.",
 }

@@ -1,16 +1,51 @@
 """safetensors: a header in JSON, then plain arrays. Made to be safe, and read by its own library.
 
-Three layouts are known: the layers' own names (`conv1/kernel`, ...), as `pretrained.save` writes
-them; the same in 8 bits, as `compact.write` does; and torchvision's names (`features.0.weight`).
+Three layouts are known: the layers' own names (`conv1/kernel`, ...), as `write` writes them;
+the same in 8 bits; and torchvision's names (`features.0.weight`).
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
-from .. import architecture, compact
-from . import Tensor, WeightFile, WeightsError, damaged, torch_file
+from .. import architecture, files
+from . import Tensor, WeightFile, WeightsError, compact, damaged, torch_file
+
+
+def write(
+    path: Path,
+    arrays: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    description: Mapping | None,
+    class_names: Sequence[str],
+    *,
+    eight_bits: bool = False,
+) -> None:
+    """Writes kernels and biases under the names of their layers; the one writer of weights.
+
+    Args:
+        path: its folder is made if it is not there.
+        arrays: layer → kernel and bias, float32.
+        description: `variant`, `classes`, `fc_units` and `input_shape` of the network that they
+            belong to; None where it is no variant.
+        class_names: one for each output, or none.
+        eight_bits: round the kernels; see `compact`.
+    """
+    tensors = {}
+    for layer, (kernel, bias) in arrays.items():
+        if eight_bits:
+            kernel, tensors[f"{layer}/scale"] = compact.quantize(kernel)
+        tensors[f"{layer}/kernel"], tensors[f"{layer}/bias"] = kernel, bias
+    metadata = {}
+    if description:
+        metadata["description"] = json.dumps(description)
+    if class_names:
+        metadata["class_names"] = json.dumps(list(class_names), ensure_ascii=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write(path, lambda unfinished: save_file(tensors, unfinished, metadata))
 
 
 def read(path: Path) -> WeightFile:

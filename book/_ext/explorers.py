@@ -1,7 +1,7 @@
-"""Explorers on the book's pages: the front end of `alexnet_lib/widgets`, without a kernel.
+"""Explorers on the book's pages: the front ends of `teaching/widgets`, without a kernel.
 
 The output of an explorer holds, as `text/html`, an element with the module's name, its state and a
-picture of it (`alexnet_lib/widgets/explorer.py`). This extension prefers that over the view for
+picture of it (`explorer.py` there). This extension prefers that over the view for
 notebooks, and gives the pages that have one the scripts that bring it to life. They are classic
 scripts, because a browser loads no modules into a page that was opened as a file.
 """
@@ -10,7 +10,12 @@ import re
 import shutil
 from pathlib import Path
 
-WIDGETS = Path(__file__).resolve().parents[2] / "alexnet_lib" / "widgets"
+WIDGETS = (
+    Path(__file__).resolve().parents[2]
+    / "alexnet_lib"
+    / "teaching"
+    / "widgets"
+)
 HOST = Path(__file__).with_name("explorers.js")
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"

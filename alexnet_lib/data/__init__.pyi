@@ -1,0 +1,11 @@
+from . import archives as archives
+from . import downloads as downloads
+from . import folders as folders
+from . import named as named
+from . import pictures as pictures
+from . import sources as sources
+from .archives import UnsafeArchiveError as UnsafeArchiveError
+from .dataset import Dataset as Dataset
+from .dataset import load as load
+from .downloads import DownloadError as DownloadError
+from .named import NAMES as NAMES

@@ -1,0 +1,207 @@
+"""Where examples come from: files, arrays, kept pictures, TensorFlow Datasets.
+
+Each source has `class_names`, `size`, `labels`, `left_out` and two methods: `listed(random)` is a
+pipeline of examples, dictionaries with at least "index" and "label", in an order drawn from the
+NumPy generator `random`, or as they are for None; `picture(example, size)` is the central square of
+one, uint8 `(size, size, 3)`.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import numpy as np
+import tensorflow as tf
+
+from .. import files
+from . import downloads, pictures
+
+
+class _Listed:
+    """A source whose examples can be counted."""
+
+    left_out: tuple[tuple[str, str], ...] = ()
+    class_names: tuple[str, ...]
+    labels: np.ndarray
+
+    @property
+    def size(self) -> int:
+        return len(self.labels)
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """What `picture` needs, one row an example."""
+        return {}
+
+    def listed(self, random: np.random.Generator | None) -> tf.data.Dataset:
+        order = np.arange(self.size) if random is None else random.permutation(self.size)
+        columns = {"index": np.arange(self.size), "label": self.labels} | self.columns()
+        rows = {name: column[order] for name, column in columns.items()}
+        return tf.data.Dataset.from_tensor_slices(rows)
+
+
+class Files(_Listed):
+    """Picture files."""
+
+    def __init__(self, paths, headers: Sequence[pictures.Header], labels, class_names, left_out):
+        self.paths = np.array([os.fsencode(path) for path in paths])
+        self.headers = headers
+        self.labels = np.array(labels, "int32")
+        self.class_names, self.left_out = class_names, left_out
+
+    def columns(self):
+        headers = {
+            name: np.array([getattr(header, name) for header in self.headers])
+            for name in ("height", "width", "orientation", "plain")
+        }
+        return headers | {"path": self.paths}
+
+    def picture(self, example, size):
+        return pictures.square(
+            tf.io.read_file(example["path"]),
+            tf.cast(example["height"], tf.int32),
+            tf.cast(example["width"], tf.int32),
+            example["orientation"],
+            example["plain"],
+            size,
+        )
+
+    def version(self) -> str:
+        stats = [os.stat(path) for path in self.paths.tolist()]
+        return repr([(p, s.st_size, s.st_mtime_ns) for p, s in zip(self.paths, stats, strict=True)])
+
+
+class Arrays(_Listed):
+    """Pictures that are in memory, or windows of such: `read(index)` gives uint8 pixels."""
+
+    def __init__(self, read: Callable[[int], np.ndarray], labels, class_names, name: str):
+        self.read, self.class_names, self.name = read, class_names, name
+        self.labels = np.array(labels, "int32")
+
+    def picture(self, example, size):
+        def read(index):
+            return pictures.square_of_array(self.read(int(index)), size)
+
+        pixels = tf.numpy_function(read, [example["index"]], tf.uint8, stateful=False)
+        return tf.ensure_shape(pixels, (size, size, 3))
+
+    def version(self) -> str:
+        return f"{self.name} {self.size}"
+
+
+class Cached(_Listed):
+    """The pictures of another source, kept after the first time."""
+
+    def __init__(self, examples, on_disk: bool, workers: int | None):
+        if isinstance(examples, TFDS):
+            raise ValueError("TensorFlow Datasets keeps its own files; load it without a cache.")
+        self.examples, self.on_disk, self.workers = examples, on_disk, workers
+        self.class_names, self.left_out = examples.class_names, examples.left_out
+        self.labels = examples.labels
+        self.kept: dict[int, np.ndarray] = {}
+
+    def picture(self, example, size):
+        if size not in self.kept:
+            # A pipeline is being traced; this is done at once, not in its graph.
+            with tf.init_scope():
+                fill = self._from_disk if self.on_disk else self._in_memory
+                self.kept[size] = fill(size)
+        kept = self.kept[size]
+        pixels = tf.numpy_function(
+            lambda index: kept[index], [example["index"]], tf.uint8, stateful=False
+        )
+        return tf.ensure_shape(pixels, (size, size, 3))
+
+    def _fill(self, size: int, make: Callable) -> np.ndarray:
+        kept = make(shape=(self.size, size, size, 3), dtype="uint8")
+        decoded = self.examples.listed(None).map(
+            lambda example: self.examples.picture(example, size), self.workers or tf.data.AUTOTUNE
+        )
+        for index, picture in enumerate(decoded.as_numpy_iterator()):
+            kept[index] = picture
+        return kept
+
+    def _in_memory(self, size: int) -> np.ndarray:
+        return self._fill(size, np.empty)
+
+    def _from_disk(self, size: int) -> np.ndarray:
+        version = f"{size} {self.examples.version()}"
+        name = hashlib.sha256(version.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        path = downloads.writable_home() / "decoded" / f"{name}.npy"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+
+            def write(unfinished):
+                def make(shape, dtype):
+                    return np.lib.format.open_memmap(unfinished, "w+", dtype, shape)
+
+                self._fill(size, make).flush()
+
+            files.write(path, write)
+        return np.load(path, mmap_mode="r")
+
+
+class TFDS:
+    """A data set of the package TensorFlow Datasets, read as it streams."""
+
+    left_out = ()
+    _WINDOW = 4096
+    """Examples among which the next one is drawn; the order of the files is drawn, too."""
+
+    def __init__(self, name: str, split: str):
+        try:
+            import tensorflow_datasets as tfds
+        except ImportError as error:
+            raise ImportError(
+                f"tfds:{name} needs the package tensorflow-datasets: pip install "
+                "tensorflow-datasets."
+            ) from error
+        self.tfds, self.builder = tfds, tfds.builder(name)
+        features = self.builder.info.features
+        if not {"image", "label"} <= set(features):
+            raise ValueError(
+                f"tfds:{name} has {', '.join(features)}; a data set to classify has 'image' and "
+                "'label'."
+            )
+        self.builder.download_and_prepare()
+        self.part = self._part(split)
+        self.class_names = tuple(features["label"].names)
+        self.size = self.builder.info.splits[self.part].num_examples
+
+    def _part(self, split: str) -> str:
+        there = set(self.builder.info.splits)
+        wanted = {
+            "train": ("train",),
+            "val": ("validation", "test"),
+            "test": ("test", "validation"),
+        }[split]
+        for part in wanted:
+            if part in there and (split != "train" or there & {"validation", "test"}):
+                return part
+        return "train[20%:]" if split == "train" else "train[:20%]"
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        rows = self.listed(None).map(lambda example: example["label"])
+        return np.fromiter(rows.as_numpy_iterator(), "int32", self.size)
+
+    def listed(self, random):
+        seed = None if random is None else int(random.integers(2**31))
+        rows = self.builder.as_dataset(
+            split=self.part,
+            shuffle_files=seed is not None,
+            read_config=self.tfds.ReadConfig(shuffle_seed=seed),
+            decoders={"image": self.tfds.decode.SkipDecoding()},
+        )
+        if seed is not None:
+            rows = rows.shuffle(self._WINDOW, seed)
+        return rows.enumerate().map(
+            lambda index, row: {
+                "index": index,
+                "label": tf.cast(row["label"], tf.int32),
+                "contents": row["image"],
+            }
+        )
+
+    def picture(self, example, size):
+        return pictures.square_of_unknown(example["contents"], size)

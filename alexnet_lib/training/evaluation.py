@@ -1,0 +1,198 @@
+"""How well a model does on a data set: accuracy, confusion, and how far to trust them."""
+
+import io
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+from rich.console import Console
+from rich.table import Table
+
+from ..preprocessing import preprocess_layer
+from .devices import uses_xla
+from .steps import divisible, forward_step, padded, shared_out
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How well a model does on a data set. Accuracies are shares, 0..1."""
+
+    class_names: tuple[str, ...]
+    crops: int
+    loss: float
+    """Mean cross-entropy of the averaged probabilities, in nats."""
+    top1: float
+    top5: float | None
+    """None for fewer than five classes."""
+    confusion: np.ndarray
+    """Integers `(true class, predicted class)`."""
+
+    @property
+    def examples(self) -> int:
+        return int(self.confusion.sum())
+
+    @property
+    def top1_interval(self) -> tuple[float, float]:
+        """`wilson_interval` of the top-1 accuracy."""
+        return wilson_interval(round(self.top1 * self.examples), self.examples)
+
+    @property
+    def recall(self) -> np.ndarray:
+        """For each class: the share of its examples that were found. NaN without examples."""
+        return _share(np.diag(self.confusion), self.confusion.sum(1))
+
+    @property
+    def precision(self) -> np.ndarray:
+        """For each class: the share of its predictions that were right. NaN without predictions."""
+        return _share(np.diag(self.confusion), self.confusion.sum(0))
+
+    def __rich__(self) -> Table:
+        top5 = "" if self.top5 is None else f", top-5 {self.top5:.2%}"
+        table = Table(
+            title=f"{self.examples:,} images, {_counted(self.crops, 'crop')}: "
+            f"top-1 {self.top1:.2%}{top5}, loss {self.loss:.4f}"
+        )
+        table.add_column("class")
+        for heading in ("images", "found", "precision"):
+            table.add_column(heading, justify="right")
+        table.add_column("most often mistaken for")
+        for label, name in enumerate(self.class_names):
+            row = self.confusion[label].copy()
+            row[label] = 0
+            wrong = int(row.argmax())
+            mistaken = f"{self.class_names[wrong]} ({row[wrong]})" if row[wrong] else ""
+            table.add_row(
+                name,
+                str(self.confusion[label].sum()),
+                _percent(self.recall[label]),
+                _percent(self.precision[label]),
+                mistaken,
+            )
+        return table
+
+    def __str__(self) -> str:
+        console = Console(file=io.StringIO(), width=100, color_system=None, force_jupyter=False)
+        console.print(self)
+        return console.file.getvalue().rstrip("\n")
+
+
+def evaluate(model: keras.Model, data, crops: int = 1) -> Evaluation:
+    """Measures a model on a data set.
+
+    Args:
+        model: from pictures 0..255 to probabilities, with a `Preprocess` layer.
+        data: as `validation` in `fit`; for ten crops it has `.ten_crops()`, a pipeline of batches
+            `(crops, labels)` with crops `(batch, 10, height, width, 3)`.
+        crops: 1 for the centre, 10 for the mean over four corners, centre and their mirrors
+            (section 4.1).
+
+    Raises:
+        ValueError: if there are no examples, `crops` is neither 1 nor 10 or the data has no ten
+            crops, a label is out of range, or the model's output is not finite.
+    """
+    if crops not in (1, 10):
+        raise ValueError(f"crops is {crops!r}; it must be 1 or 10.")
+    if crops == 10 and not hasattr(data, "ten_crops"):
+        raise ValueError(
+            f"Ten crops need data with .ten_crops(), such as data.load returns; this is a "
+            f"{type(data).__name__}."
+        )
+    names = tuple(preprocess_layer(model).class_names)
+    strategy = model.distribute_strategy
+    forward = forward_step(model, jit=uses_xla(strategy))
+    probabilities, labels = predictions(forward, data, crops, strategy)
+    if not len(labels):
+        raise ValueError("The data set has no examples.")
+    if not np.isfinite(probabilities).all():
+        raise ValueError("The model's output is not finite: its training has diverged.")
+    if labels.min() < 0 or labels.max() >= len(names):
+        raise ValueError(
+            f"The labels run from {labels.min()} to {labels.max()}, but the model has "
+            f"{len(names)} classes: 0 to {len(names) - 1}."
+        )
+    # Equal probabilities stay in the order of the classes: a model that knows nothing is not
+    # counted as right everywhere.
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    confusion = np.zeros((len(names), len(names)), int)
+    np.add.at(confusion, (labels, order[:, 0]), 1)
+    return Evaluation(
+        class_names=names,
+        crops=crops,
+        loss=float(cross_entropy(probabilities, labels).mean()),
+        top1=float(np.mean(order[:, 0] == labels)),
+        top5=float((order[:, :5] == labels[:, None]).any(1).mean()) if len(names) >= 5 else None,
+        confusion=confusion,
+    )
+
+
+def wilson_interval(right: int, examples: int) -> tuple[float, float]:
+    """Which accuracies would make `right` of `examples` nothing unusual: 95 %, by Wilson (1927).
+
+    It holds for examples drawn one by one. Where several are parts of one photograph, the truth is
+    less certain than this says.
+
+    Returns:
+        The lower and the upper end, 0..1.
+    """
+    z, share = 1.96, right / examples
+    centre = (share + z * z / (2 * examples)) / (1 + z * z / examples)
+    spread = math.sqrt(share * (1 - share) / examples + z * z / (4 * examples * examples))
+    half = z / (1 + z * z / examples) * spread
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def predictions(
+    forward: Callable,
+    data,
+    crops: int,
+    strategy: tf.distribute.Strategy,
+    each: Callable[[], object] = lambda: None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities `(examples, classes)`, averaged over the crops, and labels, in order."""
+    # Ten crops make ten images of one: about as many to a batch as without.
+    batch_size = 64 if crops == 1 else 6
+    padded_size = divisible(batch_size, strategy)
+    probabilities, labels = [], []
+    for images, truth, weights in padded(_pipeline(data, crops), batch_size, padded_size):
+        each()
+        real = int(tf.reduce_sum(weights))
+        if crops > 1:
+            images = tf.reshape(images, (-1, *images.shape[2:]))
+        output = forward(*shared_out((images,), strategy)).numpy()
+        output = output.reshape(padded_size, crops, -1).mean(1)
+        probabilities.append(output[:real])
+        labels.append(truth.numpy()[:real])
+    if not labels:
+        return np.zeros((0, 1), "float32"), np.zeros(0, "int32")
+    return np.concatenate(probabilities), np.concatenate(labels)
+
+
+def _pipeline(data, crops: int) -> tf.data.Dataset:
+    if crops > 1:
+        return data.ten_crops()
+    if hasattr(data, "epoch"):
+        return data.epoch(0)
+    if isinstance(data, tf.data.Dataset):
+        return data
+    images, labels = data
+    return tf.data.Dataset.from_tensor_slices((images, labels)).batch(64)
+
+
+def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """For each example, in nats. A probability of 0 counts as 1e-7, as in Keras."""
+    return -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-7))
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+
+
+def _percent(share: float) -> str:
+    return "–" if math.isnan(share) else f"{share:.1%}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

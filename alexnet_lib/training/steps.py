@@ -1,0 +1,117 @@
+"""One step as a graph, and the batches that it takes: of one shape, shared out among devices."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+
+import keras
+import tensorflow as tf
+
+
+def train_step(
+    model: keras.Model, optimizer, smoothing: float, class_weights: Mapping[int, float], jit: bool
+) -> Callable:
+    """The step as a graph: (images, labels, weights of one batch, examples) → (loss, right, n)."""
+    # On several devices, each draws the dropout masks of its share from the same generator state.
+    strategy = model.distribute_strategy
+    classes = model.output_shape[-1]
+    weight_of = tf.constant([class_weights.get(label, 1.0) for label in range(classes)])
+
+    def replica(images, labels, weights, examples):
+        with tf.GradientTape() as tape:
+            probabilities = model(images, training=True)
+            losses = keras.losses.categorical_crossentropy(
+                tf.one_hot(labels, classes), probabilities, label_smoothing=smoothing
+            )
+            loss = tf.reduce_sum(losses * weights * tf.gather(weight_of, labels))
+            # Gradients are summed over the devices, so each divides by the whole batch.
+            total = loss / examples
+            if model.losses:
+                total += tf.add_n(model.losses) / strategy.num_replicas_in_sync
+            total = optimizer.scale_loss(total)
+        variables = model.trainable_variables
+        optimizer.apply(tape.gradient(total, variables), variables)
+        right = tf.equal(tf.argmax(probabilities, 1, labels.dtype), labels)
+        return tf.stack(
+            [loss, tf.reduce_sum(tf.cast(right, "float32") * weights), tf.reduce_sum(weights)]
+        )
+
+    @tf.function(jit_compile=jit)
+    def step(images, labels, weights, examples):
+        sums = strategy.run(replica, (images, labels, weights, examples))
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None)
+
+    return step
+
+
+def forward_step(model: keras.Model, jit: bool) -> Callable:
+    """Prediction as a graph: images → probabilities, in the order of the images."""
+    strategy = model.distribute_strategy
+
+    @tf.function(jit_compile=jit)
+    def forward(images):
+        probabilities = strategy.run(lambda share: model(share, training=False), (images,))
+        return strategy.gather(probabilities, axis=0)
+
+    return forward
+
+
+def padded(
+    data: tf.data.Dataset, batch_size: int, padded_size: int, skip: int = 0
+) -> Iterator[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+    """Batches of one shape: images, labels, weights; blank examples of weight 0 fill them up."""
+
+    def pad(images, labels):
+        missing = padded_size - tf.shape(images)[0]
+        blank = tf.zeros(tf.concat([[missing], tf.shape(images)[1:]], 0), images.dtype)
+        shape = images.shape[1:]
+        images = tf.ensure_shape(tf.concat([images, blank], 0), [padded_size, *shape])
+        weights = tf.concat([tf.ones(padded_size - missing), tf.zeros(missing)], 0)
+        labels = tf.pad(tf.cast(labels, tf.int32), [[0, missing]])
+        return (
+            tf.cast(images, tf.float32),
+            tf.ensure_shape(labels, [padded_size]),
+            tf.ensure_shape(weights, [padded_size]),
+        )
+
+    # Batches of the right size pass through unchanged.
+    return iter(data.rebatch(batch_size).skip(skip).map(pad).prefetch(2))
+
+
+def divisible(batch_size: int, strategy: tf.distribute.Strategy) -> int:
+    """The batch size that every device gets an equal share of."""
+    replicas = strategy.num_replicas_in_sync
+    return math.ceil(batch_size / replicas) * replicas
+
+
+def shared_out(tensors: tuple, strategy: tf.distribute.Strategy) -> tuple:
+    """Each device's share of every tensor. On one device, the tensors themselves."""
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1:
+        return tensors
+
+    def share(tensor):
+        size = tensor.shape[0] // replicas
+        return strategy.experimental_distribute_values_from_function(
+            lambda context: tensor[
+                context.replica_id_in_sync_group * size : (context.replica_id_in_sync_group + 1)
+                * size
+            ]
+        )
+
+    return tuple(share(tensor) for tensor in tensors)
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process writes the files: the first of several machines, or the only one."""
+    resolver = strategy.cluster_resolver
+    return resolver is None or not resolver.task_id
+
+
+def barrier(strategy: tf.distribute.Strategy) -> None:
+    @tf.function
+    def meet():
+        ones = strategy.run(lambda: tf.constant(1.0))
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, ones, axis=None)
+
+    if strategy.num_replicas_in_sync > 1:
+        meet()

@@ -1,0 +1,468 @@
+"""`fit`: trains a model by a recipe, and goes on after any interruption."""
+
+import csv
+import io
+import json
+import math
+import os
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from .. import files
+from ..preprocessing import preprocess_layer
+from . import checkpoints
+from .devices import uses_xla
+from .evaluation import cross_entropy, predictions
+from .progress import Interruption, Report
+from .recipe import Recipe
+from .runs import Run, RunMismatchError, describe_model, expect_same, read_description
+from .steps import barrier, divisible, forward_step, is_chief, padded, shared_out, train_step
+
+
+class TrainingDivergedError(ArithmeticError):
+    """The loss or a weight is no longer a number."""
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Ctrl-C: the run stopped after a whole step and kept a checkpoint."""
+
+
+@dataclass
+class _State:
+    """All that a run has to remember beside the values of its variables."""
+
+    epoch: int = 0
+    step: int = 0
+    """Steps done in this epoch."""
+    sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    """In this epoch: sum of losses, right answers, examples."""
+    drops: int = 0
+    waited: int = 0
+    """Epochs since the lowest validation error at this learning rate."""
+    lowest_error: float | None = None
+    best: list[float] | None = None
+    """Error and loss of the best epoch."""
+    best_epoch: int = 0
+    history: list[dict] = field(default_factory=list)
+    stopped: str = ""
+
+
+def fit(
+    model: keras.Model,
+    train,
+    validation,
+    recipe: Recipe,
+    *,
+    run_dir: str | Path,
+    checkpoint_minutes: float = 10.0,
+    class_weights: Mapping[int, float] | None = None,
+    tensorboard: bool = False,
+    quiet: bool = False,
+) -> Run:
+    """Trains a model, or goes on with a run that was cut off.
+
+    `run_dir` receives `run.json` (what is trained, by what, on what), `history.csv`, `best.keras`,
+    `last.keras` and `checkpoints/`. A process that is killed at any moment loses at most the work
+    since the last checkpoint; started again, it ends with the same weights and figures as if it had
+    never stopped, bit for bit on a CPU with the same number of threads. For that, a checkpoint
+    holds the weights, the momentum, the state of dropout's generators, the schedule and the place
+    in the epoch; the order of the examples depends on the epoch's number alone.
+
+    No example is lost: the last batch of an epoch is filled up with blank images of weight 0, so
+    that all steps have one shape and XLA compiles once. On several devices a batch is divided among
+    them.
+
+    Args:
+        model: from pictures 0..255 to probabilities, with a `Preprocess` layer: `recipe.build(...)`
+            or `with_preprocessing(...)`. Trained in place. Its precision was chosen when it was
+            built.
+        train: has `.epoch(n)`, a `tf.data` pipeline of the n-th epoch's batches `(images, labels)`:
+            float32 `(batch, height, width, 3)` 0..255, and int32 `(batch,)`; and `.size`,
+            `.class_names`. Other batch sizes than the recipe's are regrouped.
+        validation: the same, or a `tf.data.Dataset` of such batches, or arrays
+            `(images, labels)`; None for no validation.
+        recipe: how.
+        run_dir: the folder of this run; made if it is not there.
+        checkpoint_minutes: how often a checkpoint is written within an epoch; at its end always.
+        class_weights: weight of each class in the loss, by label; 1 where a label is missing.
+        tensorboard: also write the history for TensorBoard, into `run_dir/tensorboard`.
+        quiet: print nothing.
+
+    Returns:
+        The finished run. The model holds the weights of the last epoch; `load_model(run.best)`
+        reads those of the best one.
+
+    Raises:
+        RunMismatchError: if `run_dir` holds a run of another recipe, model or data; the message
+            names the difference.
+        TrainingDivergedError: if the loss or a weight is no longer a number.
+        TrainingInterrupted: after Ctrl-C, with a checkpoint kept.
+        ValueError: if the model, the data and the recipe do not go together.
+    """
+    return _Trainer(
+        model,
+        train,
+        validation,
+        recipe,
+        Path(run_dir),
+        checkpoint_minutes,
+        class_weights,
+        tensorboard,
+        quiet,
+    ).run()
+
+
+class _Trainer:
+    def __init__(
+        self,
+        model,
+        train,
+        validation,
+        recipe,
+        run_dir,
+        checkpoint_minutes,
+        class_weights,
+        tensorboard,
+        quiet,
+    ):
+        _check(model, train, recipe, validation)
+        self.model, self.train, self.validation, self.recipe = model, train, validation, recipe
+        self.run_dir = run_dir
+        self.checkpoint_seconds = 60 * checkpoint_minutes
+        self.tensorboard = tensorboard
+        self.strategy = model.distribute_strategy
+        self.batch_size = divisible(recipe.batch_size, self.strategy)
+        self.steps = math.ceil(train.size / recipe.batch_size)
+        self.jit = uses_xla(self.strategy)
+        with self.strategy.scope():
+            self.optimizer = recipe.optimizer()
+            # float16 cannot hold small gradients: the loss is scaled up, the gradients down again.
+            if _precision(model) == "mixed_float16":
+                self.applier = keras.optimizers.LossScaleOptimizer(self.optimizer)
+            else:
+                self.applier = self.optimizer
+            self.applier.build(model.trainable_variables)
+        self.train_step = train_step(
+            model, self.applier, recipe.label_smoothing, class_weights or {}, self.jit
+        )
+        self.forward = forward_step(model, self.jit)
+        self.state = _State()
+        self.is_chief = is_chief(self.strategy)
+        self.report = Report(quiet or not self.is_chief, train.size)
+        self.description = {
+            "recipe": recipe.as_dict(),
+            "model": describe_model(model),
+            "data": {
+                "class_names": list(train.class_names),
+                "training examples": train.size,
+                "seed": getattr(train, "seed", None),
+                "class weights": {str(k): v for k, v in (class_weights or {}).items()},
+            },
+        }
+
+    def run(self) -> Run:
+        self._start_or_resume()
+        if not self.state.stopped:
+            self.report.say(self._plan())
+        with Interruption() as interruption, self.report:
+            self.interruption = interruption
+            while not self.state.stopped:
+                self._epoch()
+        run = Run(self.run_dir, self.state.history, self.state.best_epoch, self.state.stopped)
+        self.report.say(
+            f"Finished after epoch {self.state.epoch}: {run.stopped}. "
+            f"The best epoch was {run.best_epoch}: {run.best}"
+        )
+        return run
+
+    # --- one epoch -------------------------------------------------------------------------------
+
+    def _epoch(self) -> None:
+        state, started = self.state, time.perf_counter()
+        self.pending = []
+        self.rate = self._rate_of(max(state.step - 1, 0))
+        saved = looked = started
+        self.report.begin_epoch(state.epoch, self.recipe.epochs, int(state.sums[2]))
+        batches = padded(
+            self.train.epoch(state.epoch), self.recipe.batch_size, self.batch_size, state.step
+        )
+        for images, labels, weights in batches:
+            self.rate = self._rate_of(state.step)
+            self.optimizer.learning_rate = self.rate
+            parts = shared_out((images, labels, weights), self.strategy)
+            self.pending.append(self.train_step(*parts, tf.reduce_sum(weights)))
+            state.step += 1
+            now = time.perf_counter()
+            # Reading the figures waits for the device, so they are read a few times a second.
+            if now - looked > 0.3:
+                looked = now
+                self._collect()
+                self.report.step(state.sums)
+            if self.interruption.asked:
+                self._interrupt()
+            if now - saved > self.checkpoint_seconds and state.step < self.steps:
+                self._collect()
+                self._save()
+                saved = time.perf_counter()
+        self._collect()
+        self._check_size()
+        self.report.step(state.sums)
+        self._end_epoch(started)
+
+    def _rate_of(self, step: int) -> float:
+        # The middle of the step: neither the first nor the last one has a rate of 0.
+        done = self.state.epoch + (step + 0.5) / self.steps
+        return self.recipe.rate(done, self.state.drops)
+
+    def _collect(self) -> None:
+        """Adds up what the steps since the last time returned, in order."""
+        for sums in self.pending:
+            values = sums.numpy().astype("float64").tolist()
+            self.state.sums = [a + b for a, b in zip(self.state.sums, values, strict=True)]
+        self.pending = []
+        if not math.isfinite(self.state.sums[0]):
+            self._diverged("the loss")
+
+    def _check_size(self) -> None:
+        seen = int(self.state.sums[2])
+        if seen != self.train.size:
+            raise ValueError(
+                f"Epoch {self.state.epoch + 1} had {seen} examples, but train.size is "
+                f"{self.train.size}. A run can only go on exactly where every epoch has all."
+            )
+
+    def _end_epoch(self, started: float) -> None:
+        state = self.state
+        loss, right, examples = state.sums
+        training_rate = self.report.images_per_second()
+        row = {
+            "epoch": state.epoch + 1,
+            "loss": loss / examples,
+            "accuracy": right / examples,
+        }
+        standing = [row["loss"]]
+        if self.validation is not None:
+            row["val_loss"], row["val_accuracy"] = self._validate()
+            standing = [1 - row["val_accuracy"], row["val_loss"]]
+        row |= {
+            "learning_rate": self.rate,
+            "seconds": round(time.perf_counter() - started, 2),
+            "images_per_second": round(training_rate, 1),
+        }
+        arrays = self._variables()
+        state.history.append(row)
+        state.epoch, state.step, state.sums = state.epoch + 1, 0, [0.0, 0.0, 0.0]
+        if self.validation is None or state.best is None or standing < state.best:
+            state.best, state.best_epoch = standing, state.epoch
+            self._write_model("best.keras")
+        self._write_model("last.keras")
+        self._decide(standing)
+        self._write_history(row)
+        # Last of all: a run that dies before this line does the epoch again, to the same end.
+        self._save(arrays)
+        self.report.end_epoch(row, self.recipe.epochs)
+
+    def _validate(self) -> tuple[float, float]:
+        probabilities, labels = predictions(
+            self.forward,
+            self.validation,
+            crops=1,
+            strategy=self.strategy,
+            each=lambda: self.interruption.asked and self._interrupt(whole_epoch=True),
+        )
+        if not np.isfinite(probabilities).all():
+            self._diverged("a probability on the validation set")
+        loss = float(cross_entropy(probabilities, labels).mean())
+        return loss, float(np.mean(probabilities.argmax(1) == labels))
+
+    def _decide(self, standing: list[float]) -> None:
+        """Lowers the learning rate or ends the run, as section 5 has it."""
+        state = self.state
+        if self.recipe.schedule == "plateau":
+            if state.lowest_error is None or standing[0] < state.lowest_error:
+                state.lowest_error, state.waited = standing[0], 0
+            else:
+                state.waited += 1
+            if state.waited >= self.recipe.patience:
+                if state.drops == self.recipe.drops:
+                    state.stopped = (
+                        "the validation error stopped falling at the lowest learning rate"
+                    )
+                else:
+                    state.drops, state.waited = state.drops + 1, 0
+        if state.epoch == self.recipe.epochs and not state.stopped:
+            state.stopped = f"all {state.epoch} epochs are done"
+
+    # --- files -----------------------------------------------------------------------------------
+
+    def _start_or_resume(self) -> None:
+        description = self.run_dir / "run.json"
+        newest = None
+        try:
+            there = [path for path in self.run_dir.iterdir() if not path.name.startswith(".")]
+        except FileNotFoundError:
+            there = []
+        if description in there:
+            expect_same(read_description(description), self.description, self.run_dir)
+            newest, damaged = checkpoints.newest(self.run_dir / "checkpoints")
+            for problem in damaged:
+                self.report.say(f"Passed over a damaged checkpoint, {problem}.")
+            if newest:
+                self._restore(newest)
+        elif there:
+            raise RunMismatchError(
+                f"{self.run_dir} holds other files ({there[0].name}, ...) and no run.json, so it "
+                "is not the folder of a run. Give another run_dir."
+            )
+        # With several machines, nobody writes before all have read.
+        barrier(self.strategy)
+        if self.is_chief:
+            self.run_dir.mkdir(parents=True, exist_ok=True)
+            files.write_text(description, json.dumps(self.description, indent=1))
+        if self.state.stopped:
+            self.report.say(f"{self.run_dir} holds a finished run: {self.state.stopped}.")
+        elif newest:
+            self.report.say(
+                f"Going on in {self.run_dir} after epoch {self.state.epoch}, step "
+                f"{self.state.step} of {self.steps}."
+            )
+        else:
+            self._save()
+
+    def _named_variables(self) -> dict[str, keras.Variable]:
+        """Everything that a step changes: weights, dropout's generators, momentum, loss scale."""
+        # Keras numbers generators through a whole process; a second model in it has other numbers.
+        variables = [*self.model.variables, *self.applier.variables]
+        return {
+            f"{place:03d} {re.sub(r'_[0-9]+/', '/', variable.path)}": variable
+            for place, variable in enumerate(variables)
+        }
+
+    def _variables(self) -> dict[str, np.ndarray]:
+        arrays = {name: v.numpy() for name, v in self._named_variables().items()}
+        for name, array in arrays.items():
+            if not np.isfinite(array).all():
+                self._diverged(name.split(" ", 1)[1])
+        return arrays
+
+    def _save(self, arrays: dict[str, np.ndarray] | None = None) -> None:
+        arrays = arrays or self._variables()
+        if self.is_chief:
+            name = f"epoch{self.state.epoch:05d}-step{self.state.step:07d}"
+            checkpoints.save(self.run_dir / "checkpoints", name, arrays, asdict(self.state))
+
+    def _restore(self, checkpoint: checkpoints.Checkpoint) -> None:
+        variables = self._named_variables()
+        if variables.keys() != checkpoint.arrays.keys():
+            different = sorted(variables.keys() ^ checkpoint.arrays.keys())
+            raise RunMismatchError(
+                f"The checkpoint {checkpoint.name} in {self.run_dir} has other variables than this "
+                f"model: {', '.join(different[:4])}."
+            )
+        for name, variable in variables.items():
+            variable.assign(checkpoint.arrays[name])
+        self.state = _State(**checkpoint.state)
+
+    def _write_model(self, name: str) -> None:
+        if self.is_chief:
+            files.write(self.run_dir / name, self.model.save)
+
+    def _write_history(self, row: dict) -> None:
+        if not self.is_chief:
+            return
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(self.state.history[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.state.history)
+        files.write_text(self.run_dir / "history.csv", text.getvalue())
+        if self.tensorboard:
+            # Written as protocol buffers: tf.summary.scalar wants TensorBoard itself installed.
+            values = [
+                tf.compat.v1.Summary.Value(tag=tag, simple_value=value)
+                for tag, value in row.items()
+            ]
+            summary = tf.compat.v1.Summary(value=values).SerializeToString()
+            with tf.summary.create_file_writer(str(self.run_dir / "tensorboard")).as_default():
+                tf.summary.experimental.write_raw_pb(summary, step=row["epoch"])
+
+    # --- words -----------------------------------------------------------------------------------
+
+    def _plan(self) -> str:
+        replicas = self.strategy.num_replicas_in_sync
+        gpus = tf.config.list_physical_devices("GPU")
+        if gpus:
+            device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+        else:
+            device = f"CPU, {os.cpu_count()} cores"
+        line = (
+            f"{self.model.name} on {f'{replicas} × ' if replicas > 1 else ''}{device}: "
+            f"{_precision(self.model)}, {'XLA' if self.jit else 'no XLA'}; "
+            f"recipe {self.recipe.name!r}, {self.train.size:,} images, {self.steps} steps of "
+            f"{self.recipe.batch_size} an epoch."
+        )
+        if len(gpus) > 1 and replicas == 1:
+            line += f" {len(gpus) - 1} GPUs stay idle: build the model with Recipe.build."
+        return line
+
+    def _diverged(self, what: str) -> None:
+        epoch = self.state.epoch + 1
+        kept = (
+            f"best.keras and last.keras in {self.run_dir} hold the last good weights."
+            if self.state.history
+            else "No epoch was finished, so no weights are kept but the first."
+        )
+        raise TrainingDivergedError(
+            f"In epoch {epoch}, at a learning rate of {self.rate:.3g}, {what} was no longer a "
+            f"finite number. {kept} Try a learning rate 3 to 10 times lower in a new run_dir "
+            f"(Recipe.{self.recipe.name}(learning_rate={self.recipe.learning_rate / 5:.2g})), and "
+            "check that images are 0..255 and labels run from 0."
+        )
+
+    def _interrupt(self, whole_epoch: bool = False) -> None:
+        # While validating, all steps are done but the epoch is not closed: a run that goes on
+        # starts with the validation.
+        self._collect()
+        self._save()
+        where = "after its last step" if whole_epoch else f"step {self.state.step} of {self.steps}"
+        raise TrainingInterrupted(
+            f"Stopped in epoch {self.state.epoch + 1}, {where}. Run the same command again to go "
+            f"on; the checkpoint is in {self.run_dir}."
+        )
+
+
+def _check(model: keras.Model, train, recipe: Recipe, validation) -> None:
+    names = preprocess_layer(model).class_names
+    if list(train.class_names) != names:
+        raise ValueError(
+            f"The model's classes are {_some(names)}, the data's {_some(train.class_names)}."
+        )
+    if getattr(model.layers[-1], "activation", None) is not keras.activations.softmax:
+        raise ValueError(
+            f"The model ends with the layer {model.layers[-1].name!r}, which does not give "
+            "probabilities; build it with classifier_activation='softmax'."
+        )
+    if train.size < 1:
+        raise ValueError("The training set has no examples.")
+    if recipe.schedule == "plateau" and validation is None:
+        raise ValueError(
+            f"The recipe {recipe.name!r} lowers the learning rate when the validation error stops "
+            "falling: give validation data, or take schedule='cosine'."
+        )
+
+
+def _some(names) -> str:
+    names = list(names)
+    return ", ".join(map(str, names[:6])) + (f", ... ({len(names)})" if len(names) > 6 else "")
+
+
+def _precision(model: keras.Model) -> str:
+    """The dtype policy of the layers that compute: the first layer only preprocesses."""
+    policies = [layer.dtype_policy.name for layer in model.layers if layer.weights]
+    return policies[0] if policies else "float32"
