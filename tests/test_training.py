@@ -58,6 +58,31 @@ def test_single_layers_can_learn_at_another_rate():
         tiny.recipe(layer_rates={"fc9": 1.0}).optimizer().build(variables)
 
 
+def test_large_kernels_are_updated_in_one_compiled_loop_to_the_same_values():
+    random = np.random.default_rng(0)
+    network = keras.Sequential([keras.Input((1024,)), keras.layers.Dense(1024, name="fc6")])
+    variables = network.trainable_variables
+    values = [random.normal(size=v.shape) for v in variables]
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    gradients = [random.normal(size=v.shape) for v in variables]
+    optimizer = Recipe.paper(layer_rates={"fc6": 2.0}).optimizer()
+    optimizer.build(variables)
+    apply = tf.function(lambda *gradients: optimizer.apply(gradients, variables))
+    tensors = [tf.constant(gradient, tf.float32) for gradient in gradients]
+    library = apply.get_concrete_function(*tensors).graph.as_graph_def().library
+    assert sum(function.attr["_XlaMustCompile"].b for function in library.function) == 1
+    velocities = [np.zeros(v.shape) for v in variables]
+    for _ in range(3):
+        apply(*tensors)
+        for i, gradient in enumerate(gradients):
+            decay = 0.0005 * values[i] if i == 0 else 0
+            velocities[i] = 0.9 * velocities[i] - 0.02 * (gradient + decay)
+            values[i] = values[i] + velocities[i]
+    for variable, value in zip(variables, values, strict=True):
+        np.testing.assert_allclose(variable.numpy(), value, rtol=1e-5, atol=1e-6)
+
+
 def test_the_optimizer_survives_serialization():
     optimizer = training.PaperSGD(0.02, 0.8, 0.1, {"fc8": 10.0})
     restored = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
@@ -132,25 +157,54 @@ def test_the_seed_decides_the_values_and_the_policy_is_put_back():
     assert tiny.fingerprint(first.variables) != tiny.fingerprint(other.variables)
 
 
+def gpu(*capability, name="a GPU"):
+    return training.Device("GPU", name, capability or None)
+
+
+def cpu(*instructions):
+    return training.Device("CPU", "a CPU", instructions=frozenset(instructions))
+
+
 @pytest.mark.parametrize(
-    ("flags", "capabilities", "expected"),
+    ("there", "precision", "one_graph"),
     [
-        ({"avx2", "avx512f"}, [], "float32"),
-        ({"avx512_bf16"}, [], "mixed_bfloat16"),
-        ({"amx_bf16"}, [], "mixed_bfloat16"),
-        ({"amx_bf16"}, [(6, 1)], "float32"),
-        (set(), [(7, 5)], "mixed_float16"),
-        (set(), [(8, 0)], "mixed_bfloat16"),
-        (set(), [(9, 0), (7, 0)], "mixed_float16"),
+        ([cpu("avx2", "avx512f")], "float32", False),
+        ([cpu("avx512f", "avx512_bf16")], "mixed_bfloat16", False),
+        ([cpu("amx_tile", "amx_bf16")], "mixed_bfloat16", False),
+        ([cpu()], "float32", False),
+        ([gpu(name="of another make")], "float32", True),
+        ([gpu(6, 1)], "float32", True),
+        ([gpu(7, 0, name="Tesla V100")], "mixed_float16", True),
+        ([gpu(7, 5, name="Tesla T4")], "mixed_float16", True),
+        ([gpu(8, 0, name="A100")], "mixed_bfloat16", True),
+        ([gpu(8, 9, name="L4")], "mixed_bfloat16", True),
+        ([gpu(9, 0, name="H100")], "mixed_bfloat16", True),
+        # The weakest decides: together they compute in one precision.
+        ([gpu(9, 0), gpu(7, 0)], "mixed_float16", False),
+        ([gpu(6, 0), gpu(8, 0)], "float32", False),
     ],
 )
-def test_precision_follows_the_units_of_the_device(monkeypatch, flags, capabilities, expected):
-    monkeypatch.setattr(devices, "_cpu_flags", lambda: flags)
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: capabilities)
-    monkeypatch.setattr(
-        tf.config.experimental, "get_device_details", lambda gpu: {"compute_capability": gpu}
-    )
-    assert training.choose_precision() == expected
+def test_precision_and_xla_follow_the_devices(there, precision, one_graph):
+    assert training.choose_precision(there) == precision
+    assert devices.uses_xla(len(there), there) == one_graph
+    # A model that stayed on the first of several GPUs is compiled as on a single one.
+    assert devices.uses_xla(1, there) == (there[0].kind == "GPU")
+
+
+def test_what_is_here_is_described(monkeypatch):
+    """GPUs as TensorFlow describes them: all of them, and those of which it knows little."""
+    assert [device.kind for device in devices.devices_here()] == ["CPU"]
+    details = {
+        "GPU:0": {"device_name": "Tesla T4", "compute_capability": (7, 5)},
+        "GPU:1": {},
+    }
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: list(details))
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", details.get)
+    assert devices.devices_here() == [gpu(7, 5, name="Tesla T4"), gpu(name="GPU")]
+    assert training.choose_precision() == "float32"
+    assert devices.uses_xla(1)
+    del details["GPU:1"]
+    assert training.choose_precision() == "mixed_float16"
 
 
 # --- preprocessing in the model ------------------------------------------------------------------
@@ -194,6 +248,67 @@ def test_load_model_speaks_plainly(tmp_path):
     tiny.network(0.5, 6).save(tmp_path / "bare.keras")
     with pytest.raises(ValueError, match=r"no Preprocess layer.*with_preprocessing"):
         load_model(tmp_path / "bare.keras")
+
+
+# --- the range test ------------------------------------------------------------------------------
+
+
+def test_the_range_test_finds_where_the_loss_falls_and_where_it_rises():
+    model, data, recipe = tiny.model(dropout=0.5), tiny.Pictures(), tiny.recipe()
+    before = tiny.fingerprint(model.variables)
+    found = training.rate_range_test(model, data, recipe, lowest=1e-6, highest=1e4, steps=80)
+    assert tiny.fingerprint(model.variables) == before, "the model is put back, its dropout too"
+    assert len(found.rates) == len(found.losses) == len(found.smoothed) < 80, "it diverged"
+    assert np.isfinite(found.losses).all()
+    np.testing.assert_allclose(found.rates, np.geomspace(1e-6, 1e4, 80)[: len(found.rates)])
+    # Six classes as probable as each other: with rates near 0 nothing has been learned.
+    assert found.smoothed[:10] == pytest.approx(math.log(6), rel=0.1)
+    assert found.losses.min() < 0.75 * math.log(6)
+    assert found.smoothed[-1] > 2 * found.smoothed.min()
+    assert 1e-4 < found.suggested < 1, "the network trains at 0.05"
+
+
+def test_the_range_tests_losses_are_those_of_the_batches_it_was_given():
+    """At rates near 0 the weights stay, so each loss is that of the model as it was; the last batch
+    of an epoch is smaller than the others."""
+    model, data = tiny.model(dropout=0.0), tiny.Pictures(size=40)
+    found = training.rate_range_test(
+        model, data, tiny.recipe(batch_size=16), lowest=1e-12, highest=1e-11, steps=5
+    )
+    expected = []
+    for number in range(2):
+        for images, labels in data.epoch(number):
+            right = model(images).numpy()[np.arange(len(labels)), labels]
+            expected.append(-np.log(right).mean())
+    np.testing.assert_allclose(found.losses, expected[:5], rtol=1e-4)
+
+
+def test_the_smoothed_loss_weighs_the_last_steps_most():
+    losses = np.array([3.0, 1.0, 2.0])
+    weights = [[1], [0.9, 1], [0.81, 0.9, 1]]
+    expected = [np.average(losses[: len(w)], weights=w) for w in weights]
+    found = training.RateRange(np.array([0.1, 1.0, 10.0]), losses)
+    np.testing.assert_allclose(found.smoothed, expected)
+    assert found.suggested == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"lowest": 0.0}, {"lowest": 2.0, "highest": 1.0}, {"steps": 1}], ids=str
+)
+def test_the_range_test_names_what_cannot_be(changes):
+    (name, value), *_ = changes.items()
+    with pytest.raises(ValueError, match=f"0 < lowest < highest and at least 2.*{name}={value}"):
+        training.rate_range_test(tiny.model(), tiny.Pictures(), tiny.recipe(), **changes)
+
+
+def test_the_range_test_refuses_a_model_whose_first_loss_is_no_number():
+    model = tiny.model()
+    kernel = model.get_layer("fc8").kernel
+    kernel.assign(kernel * np.nan)
+    with pytest.raises(ValueError, match="first batch is not a finite number"):
+        training.rate_range_test(model, tiny.Pictures(), tiny.recipe(), steps=3)
+    with pytest.raises(ValueError, match="classes are"):
+        training.rate_range_test(model, tiny.Pictures(class_names="abcdef"), tiny.recipe())
 
 
 # --- fit -----------------------------------------------------------------------------------------

@@ -102,7 +102,7 @@ def evaluate(model: keras.Model, data, crops: int = 1) -> Evaluation:
         )
     names = tuple(preprocess_layer(model).class_names)
     strategy = model.distribute_strategy
-    forward = forward_step(model, jit=uses_xla(strategy))
+    forward = forward_step(model, jit=uses_xla(strategy.num_replicas_in_sync))
     probabilities, labels = predictions(forward, data, crops, strategy)
     if not len(labels):
         raise ValueError("The data set has no examples.")

@@ -43,6 +43,24 @@ def train_step(
     return step
 
 
+def precision(model: keras.Model) -> str:
+    """The dtype policy of the layers that compute: the first layer only preprocesses."""
+    policies = [layer.dtype_policy.name for layer in model.layers if layer.weights]
+    return policies[0] if policies else "float32"
+
+
+def built_for(
+    model: keras.Model, optimizer: keras.optimizers.Optimizer
+) -> keras.optimizers.Optimizer:
+    """What applies the gradients: the optimizer, with its variables made, and for float16 behind
+    one that scales the loss up and the gradients down again, for float16 cannot hold small ones."""
+    with model.distribute_strategy.scope():
+        if precision(model) == "mixed_float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build(model.trainable_variables)
+    return optimizer
+
+
 def forward_step(model: keras.Model, jit: bool) -> Callable:
     """Prediction as a graph: images → probabilities, in the order of the images."""
     strategy = model.distribute_strategy

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import math
-import os
 import re
 import time
 from collections.abc import Mapping
@@ -18,12 +17,22 @@ import tensorflow as tf
 from .. import files
 from ..preprocessing import preprocess_layer
 from . import checkpoints
-from .devices import uses_xla
+from .devices import devices_here, uses_xla
 from .evaluation import cross_entropy, predictions
 from .progress import Interruption, Report
 from .recipe import Recipe
 from .runs import Run, RunMismatchError, describe_model, expect_same, read_description
-from .steps import barrier, divisible, forward_step, is_chief, padded, shared_out, train_step
+from .steps import (
+    barrier,
+    built_for,
+    divisible,
+    forward_step,
+    is_chief,
+    padded,
+    precision,
+    shared_out,
+    train_step,
+)
 
 
 class TrainingDivergedError(ArithmeticError):
@@ -132,7 +141,12 @@ class _Trainer:
         tensorboard,
         quiet,
     ):
-        _check(model, train, recipe, validation)
+        check(model, train)
+        if recipe.schedule == "plateau" and validation is None:
+            raise ValueError(
+                f"The recipe {recipe.name!r} lowers the learning rate when the validation error "
+                "stops falling: give validation data, or take schedule='cosine'."
+            )
         self.model, self.train, self.validation, self.recipe = model, train, validation, recipe
         self.run_dir = run_dir
         self.checkpoint_seconds = 60 * checkpoint_minutes
@@ -140,15 +154,10 @@ class _Trainer:
         self.strategy = model.distribute_strategy
         self.batch_size = divisible(recipe.batch_size, self.strategy)
         self.steps = math.ceil(train.size / recipe.batch_size)
-        self.jit = uses_xla(self.strategy)
+        self.jit = uses_xla(self.strategy.num_replicas_in_sync)
         with self.strategy.scope():
             self.optimizer = recipe.optimizer()
-            # float16 cannot hold small gradients: the loss is scaled up, the gradients down again.
-            if _precision(model) == "mixed_float16":
-                self.applier = keras.optimizers.LossScaleOptimizer(self.optimizer)
-            else:
-                self.applier = self.optimizer
-            self.applier.build(model.trainable_variables)
+        self.applier = built_for(model, self.optimizer)
         self.train_step = train_step(
             model, self.applier, recipe.label_smoothing, class_weights or {}, self.jit
         )
@@ -396,19 +405,16 @@ class _Trainer:
 
     def _plan(self) -> str:
         replicas = self.strategy.num_replicas_in_sync
-        gpus = tf.config.list_physical_devices("GPU")
-        if gpus:
-            device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
-        else:
-            device = f"CPU, {os.cpu_count()} cores"
+        devices = devices_here()
+        scaling = " with loss scaling" if self.applier is not self.optimizer else ""
         line = (
-            f"{self.model.name} on {f'{replicas} × ' if replicas > 1 else ''}{device}: "
-            f"{_precision(self.model)}, {'XLA' if self.jit else 'no XLA'}; "
+            f"{self.model.name} on {f'{replicas} × ' if replicas > 1 else ''}{devices[0].name}: "
+            f"{precision(self.model)}{scaling}, {'XLA' if self.jit else 'no XLA'}; "
             f"recipe {self.recipe.name!r}, {self.train.size:,} images, {self.steps} steps of "
             f"{self.recipe.batch_size} an epoch."
         )
-        if len(gpus) > 1 and replicas == 1:
-            line += f" {len(gpus) - 1} GPUs stay idle: build the model with Recipe.build."
+        if len(devices) > 1 and replicas == 1:
+            line += f" {len(devices) - 1} GPUs stay idle: build the model with Recipe.build."
         return line
 
     def _diverged(self, what: str) -> None:
@@ -437,7 +443,8 @@ class _Trainer:
         )
 
 
-def _check(model: keras.Model, train, recipe: Recipe, validation) -> None:
+def check(model: keras.Model, train) -> None:
+    """Raises a `ValueError` if the model cannot be trained, or not on this data."""
     names = preprocess_layer(model).class_names
     if list(train.class_names) != names:
         raise ValueError(
@@ -450,19 +457,8 @@ def _check(model: keras.Model, train, recipe: Recipe, validation) -> None:
         )
     if train.size < 1:
         raise ValueError("The training set has no examples.")
-    if recipe.schedule == "plateau" and validation is None:
-        raise ValueError(
-            f"The recipe {recipe.name!r} lowers the learning rate when the validation error stops "
-            "falling: give validation data, or take schedule='cosine'."
-        )
 
 
 def _some(names) -> str:
     names = list(names)
     return ", ".join(map(str, names[:6])) + (f", ... ({len(names)})" if len(names) > 6 else "")
-
-
-def _precision(model: keras.Model) -> str:
-    """The dtype policy of the layers that compute: the first layer only preprocesses."""
-    policies = [layer.dtype_policy.name for layer in model.layers if layer.weights]
-    return policies[0] if policies else "float32"
