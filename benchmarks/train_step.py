@@ -29,13 +29,14 @@ import tensorflow as tf
 from tabulate import tabulate
 
 from alexnet_lib import AlexNet, LocalResponseNormalization, architecture
+from alexnet_lib.training import PaperSGD
 
 try:
     import torch
 except ImportError:
     torch = None
 
-LEARNING_RATE, MOMENTUM = 0.01, 0.9
+LEARNING_RATE, MOMENTUM, WEIGHT_DECAY = 0.01, 0.9, 0.0005
 PRECISIONS = ("float32", "bfloat16")
 
 
@@ -158,14 +159,14 @@ def pytorch():
     return torch.nn.Sequential(*modules)
 
 
-def keras_contender(name, make, precision, jit_compile, images, labels):
+def keras_contender(name, make, optimizer, precision, jit_compile, images, labels):
     """The model that `make` returns, trained by Keras."""
     keras.config.set_dtype_policy(precision if precision == "float32" else f"mixed_{precision}")
     keras.utils.set_random_seed(0)
     model = make()
     keras.config.set_dtype_policy("float32")
     model.compile(
-        keras.optimizers.SGD(LEARNING_RATE, momentum=MOMENTUM),
+        optimizer,
         "sparse_categorical_crossentropy",
         jit_compile=jit_compile,
     )
@@ -186,7 +187,9 @@ def pytorch_contender(name, precision, best, images, labels):
         model, x = (one.to(memory_format=torch.channels_last) for one in (model, x))
     else:
         x = x.contiguous()
-    optimizer = torch.optim.SGD(model.parameters(), LEARNING_RATE, MOMENTUM, fused=best)
+    optimizer = torch.optim.SGD(
+        model.parameters(), LEARNING_RATE, MOMENTUM, weight_decay=WEIGHT_DECAY, fused=best
+    )
     loss = torch.nn.CrossEntropyLoss()
     network = torch.compile(model) if best else model
     autocast = partial(torch.autocast, "cpu", torch.bfloat16, enabled=precision == "bfloat16")
@@ -214,10 +217,12 @@ def contenders(images, labels):
     for precision in PRECISIONS:
         for jit_compile, suffix in ((False, ""), (True, ", XLA")):
             name = f"this library, {precision}{suffix}"
-            yield keras_contender(name, AlexNet, precision, jit_compile, *data)
+            optimizer = PaperSGD(LEARNING_RATE, MOMENTUM, WEIGHT_DECAY)
+            yield keras_contender(name, AlexNet, optimizer, precision, jit_compile, *data)
     for jit_compile, suffix in ((False, ""), (True, ", XLA")):
         name = f"obvious Keras, float32{suffix}"
-        yield keras_contender(name, obvious_keras, "float32", jit_compile, *data)
+        optimizer = keras.optimizers.SGD(LEARNING_RATE, MOMENTUM)
+        yield keras_contender(name, obvious_keras, optimizer, "float32", jit_compile, *data)
     if torch:
         yield pytorch_contender("PyTorch as it comes, float32", "float32", False, *data)
         for precision in PRECISIONS:

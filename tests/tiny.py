@@ -99,6 +99,8 @@ def train(run_dir, result, *, devices=1, tf_config=None, dropout=0.5, **settings
         cpu = tf.config.list_physical_devices("CPU")[0]
         part = tf.config.LogicalDeviceConfiguration()
         tf.config.set_logical_device_configuration(cpu, [part] * devices)
+        # As for the kernels of a large network, which would make the tests slow.
+        training.optimizer.WORTH_COMPILING = 0
         strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(devices)])
     else:
         strategy = training.strategy()
