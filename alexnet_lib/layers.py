@@ -7,6 +7,8 @@ under both mixed-precision policies.
 import keras
 from keras import ops
 
+from .compilation import compiled, fuses
+
 
 @keras.saving.register_keras_serializable("alexnet_lib")
 class LocalResponseNormalization(keras.layers.Layer):
@@ -28,7 +30,7 @@ class LocalResponseNormalization(keras.layers.Layer):
             as in the source released for the paper.
 
     Input and output: `(batch, height, width, channels)`, any float values. Where the layer computes
-    in half precision, the sum of squares is taken in float32, for float16 overflows at 256².
+    in half precision, it does so in float32 between the two, for float16 overflows at 256².
 
     Raises:
         ValueError: if an argument is out of its range, or the groups do not divide the channels.
@@ -62,18 +64,53 @@ class LocalResponseNormalization(keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs):
-        # Which channels count for which is a band around the diagonal, so that the sums over all
-        # windows are one matrix product: fast forwards and backwards, on every device.
-        channels = inputs.shape[-1]
-        group = ops.arange(channels) // (channels // self.groups)
-        distance = ops.abs(ops.arange(channels)[:, None] - ops.arange(channels))
-        neighbours = (distance <= self.depth_radius) & (group[:, None] == group)
-        precision = _at_least_single(inputs)
-        weights = self.alpha * ops.cast(neighbours, precision)
-        activities = ops.cast(inputs, precision)
-        sums = ops.matmul(ops.reshape(ops.square(activities), (-1, channels)), weights)
-        divisor = ops.reshape(self.bias + sums, ops.shape(inputs))
-        return ops.cast(activities * _negative_power(divisor, self.beta), inputs.dtype)
+        # Written by hand, the gradient is as cheap as the layer twice over, and it needs nothing
+        # that the layer has computed: the inputs are all that is kept for it.
+        forwards, backwards = compiled(self._normalized), compiled(self._gradient)
+
+        @ops.custom_gradient
+        def normalize(activities):
+            def gradient(*given, upstream=None):
+                # TensorFlow and JAX give the outputs' gradient alone; PyTorch gives it by this
+                # name, after the inputs.
+                return backwards(activities, given[-1] if upstream is None else upstream)
+
+            return forwards(activities), gradient
+
+        return normalize(inputs)
+
+    def _normalized(self, inputs):
+        activities = ops.cast(inputs, _at_least_single(inputs))
+        divisor = self.bias + self._window_sums(ops.square(activities), self.alpha)
+        return ops.cast(activities * _inverse_powers(divisor, self.beta)[0], inputs.dtype)
+
+    def _gradient(self, inputs, upstream):
+        """∂L/∂a[c] = g[c] / d[c]^β − 2αβ a[c] Σ g[j] a[j] / d[j]^(β + 1), the sum over the channels
+        j that a[c] counts for, which are those that count for a[c]; d are the divisors' bases."""
+        activities = ops.cast(inputs, _at_least_single(inputs))
+        divisor = self.bias + self._window_sums(ops.square(activities), self.alpha)
+        power, inverse = _inverse_powers(divisor, self.beta)
+        direct = ops.cast(upstream, activities.dtype) * power
+        shares = self._window_sums(direct * activities * inverse, 2 * self.alpha * self.beta)
+        return ops.cast(direct - activities * shares, inputs.dtype)
+
+    def _window_sums(self, values, factor):
+        """`factor` times the sum of each channel's neighbours, itself among them."""
+        channels, radius = values.shape[-1], self.depth_radius
+        if not fuses():
+            # Which channels count for which is a band around the diagonal: one matrix product does
+            # with one pass what shifted copies would do with 4 · radius.
+            group = ops.arange(channels) // (channels // self.groups)
+            distance = ops.abs(ops.arange(channels)[:, None] - ops.arange(channels))
+            neighbours = (distance <= radius) & (group[:, None] == group)
+            weights = factor * ops.cast(neighbours, values.dtype)
+            sums = ops.matmul(ops.reshape(values, (-1, channels)), weights)
+            return ops.reshape(sums, ops.shape(values))
+        per_group = channels // self.groups
+        split = ops.reshape(values, (-1, self.groups, per_group))
+        padded = ops.pad(split, ((0, 0), (0, 0), (radius, radius)))
+        shifted = [padded[..., i : i + per_group] for i in range(2 * radius + 1)]
+        return factor * ops.reshape(sum(shifted), ops.shape(values))
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -93,12 +130,13 @@ def _at_least_single(inputs):
     return keras.backend.result_type(inputs.dtype, "float32")
 
 
-def _negative_power(positive, exponent):
-    """`positive ** -exponent`; the paper's 0.75 from square roots, much cheaper than a power."""
+def _inverse_powers(positive, exponent):
+    """`positive ** -exponent` and `1 / positive`; for the paper's 0.75 both from one reciprocal
+    square root, much cheaper than a power and a division."""
     if exponent == 0.75:
         root = ops.rsqrt(positive)
-        return root * ops.sqrt(root)
-    return ops.power(positive, -exponent)
+        return root * ops.sqrt(root), ops.square(root)
+    return ops.power(positive, -exponent), 1 / positive
 
 
 @keras.saving.register_keras_serializable("alexnet_lib")
@@ -189,7 +227,7 @@ class MapResponseNormalization(keras.layers.Layer):
             squares, self.size, strides=1, padding="valid", data_format="channels_last"
         )
         divisor = self.bias + self.alpha * self.size**2 * means
-        return ops.cast(activities * _negative_power(divisor, self.beta), inputs.dtype)
+        return ops.cast(activities * _inverse_powers(divisor, self.beta)[0], inputs.dtype)
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -1,6 +1,12 @@
 """The layers against NumPy from the paper's formula, ONNX Runtime, SciPy, and Keras itself."""
 
+import importlib.util
+import itertools
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,6 +18,8 @@ import tensorflow as tf
 
 from alexnet_lib.layers import GroupedConv2D, LocalResponseNormalization, MapResponseNormalization
 
+ROOT = Path(__file__).parents[1]
+HOWS = ["eager", "graph", "XLA"]
 POLICIES = {"float32": 1e-5, "mixed_bfloat16": 2e-2, "mixed_float16": 2e-2}
 
 
@@ -65,6 +73,16 @@ def forward_and_gradient(layer, inputs, upstream):
     return outputs, tape.gradient(loss, inputs)
 
 
+def step(layer, how):
+    """`forward_and_gradient` of a layer: eagerly, in a graph, or in a graph under XLA."""
+    if how == "eager":
+        return lambda inputs, upstream: forward_and_gradient(layer, inputs, upstream)
+    return tf.function(
+        lambda inputs, upstream: forward_and_gradient(layer, inputs, upstream),
+        jit_compile=how == "XLA",
+    )
+
+
 def assert_close(actual, expected, tolerance):
     """Relative to the size of each number, and of the whole where numbers cancel."""
     actual = np.asarray(tf.cast(actual, "float64"))
@@ -103,16 +121,17 @@ def lrn_layer(constants, dtype="float32"):
     )
 
 
+@pytest.mark.parametrize("how", HOWS)
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("case", LRN_CASES)
-def test_lrn_is_the_papers_formula(case, policy):
+def test_lrn_is_the_papers_formula(case, policy, how):
     constants, shape, scale = LRN_CASES[case]
     compute_dtype = keras.dtype_policies.get(policy).compute_dtype
     # The oracle starts from the numbers that the layer sees, rounded to its own precision.
     inputs = tf.cast(normal(*shape, scale=scale), compute_dtype)
     upstream = normal(*shape, seed=1)
     exact = np.asarray(tf.cast(inputs, "float64"))
-    outputs, gradient = forward_and_gradient(lrn_layer(constants, policy), inputs, upstream)
+    outputs, gradient = step(lrn_layer(constants, policy), how)(inputs, upstream)
     assert outputs.dtype == compute_dtype
     assert_close(outputs, lrn(exact, **constants)[0], POLICIES[policy])
     assert_close(gradient, lrn_gradient(exact, upstream, **constants), POLICIES[policy])
@@ -159,15 +178,159 @@ def test_lrn_is_tensorflows_with_the_same_alpha():
     assert_close(lrn_layer({})(inputs), np.asarray(expected, "float64"), 1e-5)
 
 
-def test_lrn_keeps_double_precision():
-    inputs, upstream = normal(2, 3, 3, 8, scale=100), normal(2, 3, 3, 8, seed=1)
-    layer = lrn_layer({}, "float64")
-    assert_close(layer(inputs), lrn(inputs)[0], 1e-12)
-    inputs = tf.convert_to_tensor(inputs)
-    with tf.GradientTape() as tape:
-        tape.watch(inputs)
-        loss = tf.reduce_sum(layer(inputs) * upstream)
-    assert_close(tape.gradient(loss, inputs), lrn_gradient(inputs.numpy(), upstream), 1e-12)
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("constants", [{}, {"groups": 2, "alpha": 1e-3, "beta": 0.6}], ids=str)
+def test_lrn_keeps_double_precision(constants, how):
+    a, g = normal(2, 3, 3, 8, scale=100), normal(2, 3, 3, 8, seed=1)
+    layer = lrn_layer(constants, "float64")
+
+    def outputs_and_gradient(inputs, upstream):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = layer(inputs)
+        return outputs, tape.gradient(outputs, inputs, upstream)
+
+    if how != "eager":
+        outputs_and_gradient = tf.function(outputs_and_gradient, jit_compile=how == "XLA")
+    outputs, gradient = outputs_and_gradient(tf.constant(a), tf.constant(g))
+    assert_close(outputs, lrn(a, **constants)[0], 1e-12)
+    assert_close(gradient, lrn_gradient(a, g, **constants), 1e-12)
+
+
+def slope_of_lrn_gradient(a, g, direction, **constants):
+    """How the gradient changes along `direction`, from the formula in float64."""
+    step = 1e-3 * direction
+    return (lrn_gradient(a + step, g, **constants) - lrn_gradient(a - step, g, **constants)) / 2e-3
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("constants", [{}, {"groups": 2, "alpha": 1e-3, "beta": 0.6}], ids=str)
+def test_lrn_has_a_second_derivative(constants, how):
+    a, g, direction = (normal(1, 3, 3, 8, scale=s, seed=i) for i, s in enumerate((60, 1, 1)))
+    layer = lrn_layer(constants, "float64")
+
+    def product_with_the_hessian(inputs, upstream, direction):
+        with tf.GradientTape() as outer:
+            outer.watch(inputs)
+            with tf.GradientTape() as inner:
+                inner.watch(inputs)
+                outputs = layer(inputs)
+            gradient = inner.gradient(outputs, inputs, upstream)
+        return outer.gradient(gradient, inputs, direction)
+
+    if how != "eager":
+        product_with_the_hessian = tf.function(product_with_the_hessian, jit_compile=how == "XLA")
+    found = product_with_the_hessian(*map(tf.constant, (a, g, direction)))
+    # The Hessian of Σ g b is symmetric, so its product with a direction is the gradient's slope.
+    assert_close(found, slope_of_lrn_gradient(a, g, direction, **constants), 1e-6)
+
+
+def functions_under_xla(concrete):
+    """The names of the functions in a graph that have to be compiled."""
+    library = concrete.graph.as_graph_def().library
+    return [f.signature.name for f in library.function if f.attr["_XlaMustCompile"].b]
+
+
+def test_lrn_is_compiled_where_a_graph_is_and_only_there(monkeypatch):
+    """The layer's share of a training step, with no word about XLA from whoever trains."""
+    layer, shape = lrn_layer({}), (2, 4, 5, 16)
+    inputs, upstream = (tf.constant(normal(*shape, seed=i), "float32") for i in range(2))
+    graph = step(layer, "graph")
+    concrete = graph.get_concrete_function(inputs, upstream)
+    assert len(functions_under_xla(concrete)) >= 2, "forwards and backwards"
+    assert "MatMul" not in str(concrete.graph.as_graph_def())
+    results = [graph(inputs, upstream), forward_and_gradient(layer, inputs, upstream)]
+    # A TensorFlow that was built without XLA, as for Windows, trains as well.
+    monkeypatch.setattr(tf.test, "is_built_with_xla", lambda: False)
+    without = step(layer, "graph")
+    assert not functions_under_xla(without.get_concrete_function(inputs, upstream))
+    results.append(without(inputs, upstream))
+    for outputs, gradient in results[1:]:
+        assert_close(outputs, np.asarray(results[0][0], "float64"), 1e-5)
+        assert_close(gradient, np.asarray(results[0][1], "float64"), 1e-5)
+
+
+# What every backend computes of one layer: outputs, gradient, and how the gradient changes along a
+# direction. Arguments: a file with inputs and a configuration, a file for the answers.
+ON_JAX = """
+import json, sys
+import jax, keras, numpy as np
+from alexnet_lib.layers import LocalResponseNormalization
+
+given = np.load(sys.argv[1])
+answers = {}
+for name, config in json.loads(str(given["configs"])).items():
+    layer = LocalResponseNormalization.from_config(config)
+    layer.build(given["a"].shape)
+    a, g, d = (keras.ops.cast(given[key], layer.compute_dtype) for key in "agd")
+    gradient = lambda a, g: jax.vjp(layer.call, a)[1](g)[0]
+    second = lambda a, g, d: jax.vjp(lambda a: gradient(a, g), a)[1](d)[0]
+    for how, compiled in {"plain": lambda f: f, "compiled": jax.jit}.items():
+        found = compiled(layer.call)(a), compiled(gradient)(a, g), compiled(second)(a, g, d)
+        assert {str(one.dtype) for one in found} == {layer.compute_dtype}
+        for key, one in zip(("outputs", "gradient", "second"), found):
+            answers[f"{name} {how} {key}"] = np.asarray(one, "float64")
+np.savez(sys.argv[2], **answers)
+"""
+
+ON_TORCH = """
+import json, sys
+import keras, numpy as np, torch
+from alexnet_lib.layers import LocalResponseNormalization
+
+given = np.load(sys.argv[1])
+answers = {}
+for name, config in json.loads(str(given["configs"])).items():
+    layer = LocalResponseNormalization.from_config(config)
+    dtype = getattr(torch, layer.compute_dtype)
+    a, g, d = (torch.tensor(given[key], dtype=dtype) for key in "agd")
+    a.requires_grad_()
+    outputs = layer(a)
+    (gradient,) = torch.autograd.grad(outputs, a, g, create_graph=True)
+    (second,) = torch.autograd.grad(gradient, a, d)
+    for key, one in {"outputs": outputs, "gradient": gradient, "second": second}.items():
+        assert one.dtype == dtype
+        answers[f"{name} plain {key}"] = one.detach().to(torch.float64).numpy()
+np.savez(sys.argv[2], **answers)
+"""
+
+
+@pytest.mark.parametrize(("backend", "script"), [("jax", ON_JAX), ("torch", ON_TORCH)])
+def test_lrn_is_the_papers_formula_on_other_backends(backend, script, tmp_path):
+    if not importlib.util.find_spec(backend):
+        pytest.skip(f"the {backend} backend is optional, and not installed")
+    a, g, d = (normal(2, 3, 4, 12, scale=s, seed=i) for i, s in enumerate((60, 1, 1)))
+    cases = {
+        f"{number} {policy}": (constants, policy)
+        for number, constants in enumerate([{}, {"groups": 2, "alpha": 1e-3, "beta": 0.6}])
+        for policy in POLICIES
+    }
+    configs = {name: lrn_layer(*case).get_config() for name, case in cases.items()}
+    for config in configs.values():
+        config["dtype"] = config["dtype"]["config"]["name"]
+    np.savez(tmp_path / "given.npz", a=a, g=g, d=d, configs=json.dumps(configs))
+    subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "given.npz", tmp_path / "answers.npz"],
+        check=True,
+        cwd=ROOT,
+        env=os.environ | {"KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"},
+        timeout=300,
+    )
+    answers = dict(np.load(tmp_path / "answers.npz"))
+    hows = ["plain", "compiled"] if backend == "jax" else ["plain"]
+    for (name, (constants, policy)), how in itertools.product(cases.items(), hows):
+        dtype = keras.dtype_policies.get(policy).compute_dtype
+        exact, upstream, along = (
+            np.asarray(tf.cast(tf.cast(x, dtype), "float64")) for x in (a, g, d)
+        )
+        expected = {
+            "outputs": lrn(exact, **constants)[0],
+            "gradient": lrn_gradient(exact, upstream, **constants),
+            "second": slope_of_lrn_gradient(exact, upstream, along, **constants),
+        }
+        for key, numbers in expected.items():
+            assert_close(answers.pop(f"{name} {how} {key}"), numbers, POLICIES[policy])
+    assert not answers
 
 
 @pytest.mark.parametrize(
