@@ -279,14 +279,21 @@ def test_page_prints_on_a4_unfolded_and_without_controls(page_name, chromium, ad
 
 
 def test_mathematics_has_its_font(tabs, address):
+    """Every glyph, the italics that browsers make of letters too: nobody else's font is needed."""
     tab = tabs(1280, "light")
+    browser = tab.context.new_cdp_session(tab.page)
     for page_name in PAGES:
         if "<math" in (BUILT / page_name).read_text("utf-8"):
-            page = tab.open(urljoin(address, page_name))
-            status = page.evaluate(
-                "[...document.fonts].filter((f) => /Book Math/.test(f.family)).map((f) => f.status)"
-            )
-            assert status == ["loaded"], page_name
+            tab.open(urljoin(address, page_name))
+            browser.send("DOM.enable")
+            browser.send("CSS.enable")
+            root = browser.send("DOM.getDocument")["root"]["nodeId"]
+            formulas = browser.send("DOM.querySelectorAll", {"nodeId": root, "selector": "math"})
+            for node in formulas["nodeIds"]:
+                fonts = browser.send("CSS.getPlatformFontsForNode", {"nodeId": node})["fonts"]
+                foreign = [font["familyName"] for font in fonts if not font["isCustomFont"]]
+                assert not foreign, f"{page_name}: {foreign}"
+    browser.detach()
 
 
 @functools.cache
