@@ -1,5 +1,6 @@
 """What the book's Sphinx extensions do by themselves, without a book around them."""
 
+import re
 import shutil
 import sys
 import unicodedata
@@ -7,12 +8,14 @@ from pathlib import Path
 
 import pydata_sphinx_theme
 import pytest
-from conftest import BOOK
+from bs4 import BeautifulSoup
+from conftest import BOOK, BUILT, documents
 from fontTools.ttLib import TTFont
 from sphinx.errors import ExtensionError
 
 sys.path.insert(0, str(BOOK / "_ext"))
 import book_mathml
+import book_search
 import book_weight
 
 # ---- The icons -----------------------------------------------------------------------------------
@@ -83,3 +86,53 @@ def test_formulas_of_a_page_need_their_characters_and_the_italic_ones(tmp_path):
     assert {ord(sign) for sign in "ζ𝜁<Λ"} <= shown
     assert ord(";") in shown, "what explorers may write is always there"
     assert shown <= set(TTFont(book_mathml.FONT).getBestCmap())
+
+
+# ---- The search ----------------------------------------------------------------------------------
+
+# What may end a British word; and the words that end so and are spelled alike everywhere.
+BRITISH = re.compile(
+    r"\w+our(s|ed|ing|ful|fulness|hoods?|ites?|able)?|\w+[iy]s(e[ds]?|ing|ers?|ations?)"
+    r"|\w*(cent|fib|lit|met|theat)re[ds]?|grey\w*|licences?|judgements?|\w+ell(ed|ing)"
+)
+SPELLED_ALIKE = {
+    *("four", "hour", "hours", "your", "yours"),
+    *("advise", "arise", "arises", "noise", "raise", "rises", "rising"),
+}
+
+
+def words_of_the_book():
+    for name in documents():
+        page = BeautifulSoup((BUILT / f"{name}.html").read_text("utf-8"), "html.parser")
+        yield from re.findall(r"[a-z]+", page.select_one("article").get_text(" ").lower())
+
+
+def test_every_british_word_of_the_book_is_found_by_its_american_spelling():
+    """A new one fails here: it belongs into the table of book_search.py."""
+    words = set(words_of_the_book())
+    british = {word for word in words - SPELLED_ALIKE if BRITISH.fullmatch(word)}
+    assert {"colour", "neighbours", "centre", "grey"} <= british
+    assert not sorted(word for word in british if book_search.american(word) == word)
+
+
+def test_no_two_words_of_the_book_become_one_but_spellings_of_one_word():
+    spelled = {}
+    for word in set(words_of_the_book()):
+        spelled.setdefault(book_search.american(word), set()).add(word)
+    merged = {american: words for american, words in spelled.items() if len(words) > 1}
+    for american, words in merged.items():
+        assert american in words
+        assert len(words) == 2
+        (british,) = words - {american}
+        assert BRITISH.fullmatch(british)
+
+
+@pytest.mark.parametrize(
+    "pair", [("colours", "colors"), ("normalised", "normalized"), ("centred", "centered"),
+             ("greyscale", "grayscale"), ("neighbourhood", "neighborhood"),
+             ("visualising", "visualizing"), ("Analyse", "Analyze")],
+)  # fmt: skip
+def test_two_spellings_have_one_stem(pair):
+    language = book_search.BookEnglish({})
+    one, other = map(language.stem, pair)
+    assert one == other

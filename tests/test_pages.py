@@ -17,7 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from conftest import BUILT, ROOT, documents, notebooks
 from fontTools.ttLib import TTFont
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 PAGES = [f"{name}.html" for name in (*documents(), "search", "genindex", "404")]
 # A page's own weight is what a browser with an empty cache fetches for it, pictures further down
@@ -181,7 +181,12 @@ def test_the_switch_of_the_theme_works(tabs, address):
 
 @pytest.mark.parametrize(
     ("words", "expected"),
-    [("convolution", "02_convolution_arithmetic.html"), ("277", "02_convolution_arithmetic.html")],
+    [
+        ("convolution", "02_convolution_arithmetic.html"),
+        ("277", "02_convolution_arithmetic.html"),
+        ("colourful", "14_what_is_it_looking_at.html"),
+        ("colorful", "14_what_is_it_looking_at.html"),
+    ],
 )
 def test_search_finds_a_chapter(words, expected, tabs, address):
     """277 is a slip for 227 in the notes that this book began with; who has it finds why."""
@@ -189,6 +194,24 @@ def test_search_finds_a_chapter(words, expected, tabs, address):
     page = tab.open(urljoin(address, f"search.html?q={words}"))
     found = page.locator(f"#search-results li a[href^='{expected}']")
     found.first.wait_for(timeout=20_000)
+    assert not tab.complaints
+
+
+def test_search_takes_british_and_american_spelling(tabs, address):
+    """The same pages, and the lines with the word, whichever is typed."""
+    tab = tabs(1280, "light")
+    for pair in (("colour", "color"), ("neighbour", "neighbor"), ("optimiser", "optimizer")):
+        found = []
+        for words in pair:
+            page = tab.open(urljoin(address, f"search.html?q={words}"))
+            page.get_by_text("Search finished, found").wait_for(timeout=20_000)
+            results = page.locator("#search-results > ul > li > a").all()
+            found.append({result.get_attribute("href").partition("?")[0] for result in results})
+        assert found[0] == found[1]
+        assert len(found[0]) >= 2
+    page = tab.open(urljoin(address, "search.html?q=neighbor"))
+    context = page.locator("#search-results li p.context").first
+    expect(context).to_contain_text("neighbour", timeout=20_000)
     assert not tab.complaints
 
 
@@ -360,6 +383,7 @@ def test_page_introduces_itself_where_a_link_is_shown(page_name):
         for tag in page.select("head meta")[2:]
         if tag.get("content")
     }
+    assert said["og:site_name"] == "AlexNet, Layer by Layer"
     assert said["og:title"] == re.sub("#$", "", page.select_one("article h1").get_text().strip())
     assert len(said["description"].split()) >= 5
     assert said["description"] == said["og:description"]
