@@ -17,7 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from conftest import BUILT, ROOT, documents, notebooks
 from fontTools.ttLib import TTFont
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import TimeoutError, expect, sync_playwright
 
 PAGES = [f"{name}.html" for name in (*documents(), "search", "genindex", "404")]
 # A page's own weight is what a browser with an empty cache fetches for it, pictures further down
@@ -80,12 +80,18 @@ def address():
 
 
 @pytest.fixture(scope="module")
-def chromium():
+def program():
+    """The path of a Chromium."""
     path = installed.find()
     if path is None:
         pytest.fail("no Chromium: install one (Debian: apt-get install chromium) or set CHROMIUM")
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium(program):
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=BROWSER_ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=program, args=BROWSER_ARGUMENTS)
         yield browser
         browser.close()
 
@@ -165,6 +171,63 @@ def test_page_opens_as_a_file(page_name, tabs):
     tab = tabs(1280, "light")
     tab.open((BUILT / page_name).as_uri())
     assert not tab.complaints, f"{page_name} opened as a file"
+
+
+@pytest.fixture(scope="module")
+def with_scroll_bars(chromium, program):
+    """A tab of a browser that shows scroll bars; one that a program drives hides them all."""
+    browser = chromium.browser_type.launch(
+        executable_path=program,
+        args=BROWSER_ARGUMENTS,
+        ignore_default_args=["--hide-scrollbars"],
+    )
+    yield browser.new_page()
+    browser.close()
+
+
+CUT_OFF = """() => {
+    const found = [];
+    const article = document.querySelector("article, main");
+    const name = (one) => `${one.tagName} ${one.className.baseVal ?? one.className}`;
+    for (const one of article.querySelectorAll("*")) {
+        const box = one.getBoundingClientRect();
+        const inside = one.parentElement.closest("svg");
+        if (inside || !box.width || !box.height || one.closest(".ex-unheard, .visually-hidden")) {
+            continue;
+        }
+        for (let around = one.parentElement; ; around = around.parentElement) {
+            const { overflowX } = getComputedStyle(around);
+            if (["auto", "scroll"].includes(overflowX)) break; // judged below
+            if (around !== article && !["hidden", "clip"].includes(overflowX)) continue;
+            const { left } = around.getBoundingClientRect();
+            const over = box.right - (left + around.clientLeft + around.clientWidth);
+            if (over > 1) found.push(`${name(one)} ends ${over} px beyond ${name(around)}`);
+            break;
+        }
+        const { overflowX, borderTopWidth, borderBottomWidth } = getComputedStyle(one);
+        if (["auto", "scroll"].includes(overflowX) && one.scrollWidth > one.clientWidth) {
+            const edges = parseFloat(borderTopWidth) + parseFloat(borderBottomWidth);
+            if (one.offsetHeight - one.clientHeight - edges < 8) found.push(`${name(one)}: no bar`);
+            if (one.querySelector("table")) found.push(`${name(one)}: a table has to be scrolled`);
+        }
+    }
+    return found;
+}"""
+
+
+@pytest.mark.parametrize("page_name", PAGES)
+def test_nothing_is_cut_off_on_a_wide_screen(page_name, with_scroll_bars, address):
+    """Tables show all their columns; code that is wider than the page has a bar to scroll it by."""
+    page = with_scroll_bars
+    page.goto(urljoin(address, page_name), wait_until="load")
+    page.evaluate("() => document.fonts.ready")
+    for width in (1280, 1600, 1920):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate(UNFOLD)
+        try:  # explorers draw themselves anew in the width that they find
+            page.wait_for_function(f"({CUT_OFF})().length === 0", timeout=5_000)
+        except TimeoutError:
+            assert page.evaluate(CUT_OFF) == [], f"{page_name} at {width} px"
 
 
 def test_the_switch_of_the_theme_works(tabs, address):
