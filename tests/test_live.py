@@ -695,6 +695,24 @@ def test_pictures_are_dropped_and_pasted(opened):
     it.page.wait_for_url("**#live?picture=yours")
 
 
+def test_a_file_dropped_beside_the_frame_is_taken_and_leaves_the_page(opened, tmp_path):
+    """By the browser itself: an event that a script makes would open nothing."""
+    it = opened().answered()
+    path = tmp_path / "beside.png"
+    path.write_bytes(encoded(Image.new("RGB", (40, 40), "green")))
+    before = it.page.url
+    browser = it.page.context.new_cdp_session(it.page)
+    it.page.evaluate("scrollTo(0, 0)")
+    heading = it.page.locator("article h1").bounding_box()
+    where = {"x": heading["x"] + 5, "y": heading["y"] + 5}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+        browser.send("Input.dispatchDragEvent", {"type": kind, "data": data, **where})
+    expect(it.status).to_contain_text("beside.png: 40 × 40 pixels.")
+    assert it.page.url.partition("#")[0] == before.partition("#")[0]
+    assert len(it.page.context.pages) == 1, "the file was opened in another tab"
+
+
 def test_the_network_is_changed_and_answers(opened):
     it = opened().answered()
     answer = it.panel.locator(".ex-answers").inner_text()

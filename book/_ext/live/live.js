@@ -710,12 +710,28 @@ function build(tools) {
   document.addEventListener("paste", paste);
   queueMicrotask(() => whenThere(status.closest(".explorer-panel")));
 
+  // A browser opens a file that is dropped beside the frame in place of the page, and everything
+  // done on it is lost. Whoever drops a picture here means the network.
+  const holdFile = (event) => {
+    if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
+  };
+  const takeBeside = (event) => {
+    if (event.defaultPrevented || !event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    const file = offered(event.dataTransfer);
+    if (file) void takeFile(file);
+  };
+  document.addEventListener("dragover", holdFile);
+  document.addEventListener("drop", takeBeside);
+
   return {
     parts: panel,
     draw,
     close() {
       stopCamera();
       document.removeEventListener("paste", paste);
+      document.removeEventListener("dragover", holdFile);
+      document.removeEventListener("drop", takeBeside);
     },
   };
 }
