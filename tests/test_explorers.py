@@ -29,19 +29,7 @@ from test_widgets import DRAWN, VIEW, build, chromium, in_browser, outputs, save
 from traitlets import TraitError
 
 from alexnet_lib import LocalResponseNormalization, architecture, augmentation
-from alexnet_lib.teaching.widgets import (
-    Activations,
-    Augmentation,
-    Dropout,
-    NetworkMap,
-    Pooling,
-    ResponseNormalization,
-    TrainingRuns,
-    activations,
-    chance,
-    explorer,
-    photographs,
-)
+from alexnet_lib.teaching.widgets import Activations, Augmentation, Dropout, NetworkMap, Pooling, ResponseNormalization, TrainingRuns, activations, chance, explorer, photographs
 from alexnet_lib.teaching.widgets.activations import DERIVATIVES, FUNCTIONS, gradient_through_depth
 from alexnet_lib.teaching.widgets.dropout import masks, sums
 from alexnet_lib.teaching.widgets.pooling import max_pool
