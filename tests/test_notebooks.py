@@ -141,7 +141,7 @@ def test_widgets_are_saved_with_the_librarys_front_ends(path):
     for state in (model["state"] for model in saved_widgets(read(path)).values()):
         if "_esm" in state:
             module = state["_anywidget_id"].split(".")[-2]
-            current = explorer.front_end(module), str(explorer.Explorer._css)
+            current = explorer.front_end(module), explorer.style(module)
             assert (state["_esm"], state["_css"]) == current, (
                 f"{module}: execute the chapter again (make notebooks NOTEBOOKS=book/{path.name})"
             )
