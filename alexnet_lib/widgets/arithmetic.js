@@ -522,39 +522,50 @@ export function numberView({ id, read, change, say, button }) {
 
   const chosen = { cell: null };
 
-  /** Squares of numbers: coloured by sign and size, written where there is room. */
-  function grid(values, size, side, largest, name, cell, mark) {
+  /**
+   * Squares of numbers, `size` × `size` of them: coloured by sign and size, written where there is
+   * room. `show(values, name)` fills them in, which a drag asks for at every step; `mark` frames one.
+   */
+  function grid(size, side) {
     const unit = side / size;
-    const parts = [];
-    values.forEach((value, at) => {
-      const [x, y] = [(at % size) * unit, Math.floor(at / size) * unit];
-      const share = largest > 0 ? Math.min(Math.abs(value) / largest, 1) : 0;
-      const sign = value < 0 ? "ex-negative" : "ex-positive";
-      parts.push(
-        rect(x, y, unit, unit, {
-          class: `ex-cell ${sign}`,
-          "fill-opacity": (0.85 * Math.sqrt(share)).toFixed(3),
-          "data-cell": at,
-        }),
-      );
-      if (unit >= 38) {
+    const spots = Array.from({ length: size * size }, (_, at) => [(at % size) * unit, Math.floor(at / size) * unit]);
+    const squares = spots.map(([x, y], at) => rect(x, y, unit, unit, { "data-cell": at }));
+    const roomy = unit >= 38;
+    const texts = roomy ? spots.map(([x, y]) => label(x + unit / 2, y + unit / 2 + 4, "", { "text-anchor": "middle" })) : [];
+    const frame = rect(0, 0, unit, unit, { class: "ex-cell-mark" });
+    const picture = svg("svg", { width: side, height: side, viewBox: `0 0 ${side} ${side}`, role: "img" }, ...squares, ...texts, frame);
+    const note = html("p", { class: "ex-note" });
+    function show(values, name) {
+      const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      values.forEach((value, at) => {
+        const share = largest > 0 ? Math.abs(value) / largest : 0;
+        squares[at].setAttribute("class", `ex-cell ${value < 0 ? "ex-negative" : "ex-positive"}`);
+        squares[at].setAttribute("fill-opacity", (0.85 * Math.sqrt(share)).toFixed(3));
+        if (!roomy) return;
         const narrow = unit < 60 && Math.abs(value) < 0.1;
-        const text = significant(value + 0, Math.abs(value) >= 100 ? 3 : narrow ? 1 : 2); // no −0
-        const strong = share > 0.45 ? " ex-strong" : "";
-        parts.push(label(x + unit / 2, y + unit / 2 + 4, text, { class: `ex-cell-text${strong}`, "text-anchor": "middle" }));
-      }
-    });
-    if (cell !== null) {
-      parts.push(
-        rect((cell % size) * unit, Math.floor(cell / size) * unit, unit, unit, { class: `ex-cell-mark ${mark ?? ""}` }),
-      );
+        texts[at].textContent = significant(value + 0, Math.abs(value) >= 100 ? 3 : narrow ? 1 : 2); // no −0
+        texts[at].setAttribute("class", `ex-cell-text${share > 0.45 ? " ex-strong" : ""}`);
+      });
+      picture.setAttribute("aria-label", name);
+      note.textContent = name;
     }
-    return html(
-      "div",
-      { class: "ex-grid" },
-      svg("svg", { width: side, height: side, viewBox: `0 0 ${side} ${side}`, role: "img", "aria-label": name }, ...parts),
-      html("p", { class: "ex-note" }, name),
-    );
+    function mark(cell) {
+      frame.setAttribute("x", spots[cell][0]);
+      frame.setAttribute("y", spots[cell][1]);
+    }
+    return { element: html("div", { class: "ex-grid" }, picture, note), show, mark };
+  }
+  let board = { made: "" };
+  /** The three grids of a convolution, of `size` × `size` numbers. */
+  function boardOf(size, side) {
+    const made = `${size} ${side}`;
+    if (board.made !== made) {
+      const all = [grid(size, side), grid(size, side), grid(size, side)];
+      board = { made, all };
+      const sign = (text) => html("span", { class: "ex-sign", "aria-hidden": "true" }, text);
+      grids.replaceChildren(all[0].element, sign("×"), all[1].element, sign("="), all[2].element);
+    }
+    return board.all;
   }
 
   const cellWords = html("p", { class: "ex-note ex-cell-words" });
@@ -656,21 +667,17 @@ export function numberView({ id, read, change, say, button }) {
       const patch = inputs.subarray(index * taps, (index + 1) * taps);
       const filter = weights.subarray(index * taps, (index + 1) * taps);
       const products = patch.map((input, at) => input * filter[at]);
-      const size = (numbers) => numbers.reduce((most, number) => Math.max(most, Math.abs(number)), 0);
-      // Three grids side by side, or, where numbers would have no room in them, as large as they go.
+      // Three grids side by side, as large as they go.
       const side = Math.floor(Math.min((width - 64) / 3, 232));
       cells = taps;
       const strongest = largestOf([...products].map(Math.abs));
+      const drawn = boardOf(layer.kernel, side);
+      drawn[0].show(patch, `the patch: ${name}`);
+      drawn[1].show(filter, "the filter's weights for it");
+      drawn[2].show(products, "their products");
       showCell = () => {
         const cell = clamp(chosen.cell ?? strongest, 0, taps - 1);
-        const all = [
-          [patch, size(inputs), `the patch: ${name}`],
-          [filter, size(weights), `the filter's weights for it`],
-          [products, size(products), "their products"],
-        ];
-        const drawn = all.map(([values, most, words]) => grid(values, layer.kernel, side, most, words, cell));
-        const sign = (text) => html("span", { class: "ex-sign", "aria-hidden": "true" }, text);
-        grids.replaceChildren(drawn[0], sign("×"), drawn[1], sign("="), drawn[2]);
+        drawn.forEach(({ mark }) => mark(cell));
         const [y, x] = [Math.floor(cell / layer.kernel), cell % layer.kernel];
         const [row, column] = [parts.window.top + y, parts.window.left + x];
         const before = pass.before(place);

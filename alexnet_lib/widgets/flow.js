@@ -194,7 +194,7 @@ function build(tools, { onPage }) {
   );
   const labels = html("div", { class: "ex-flow-labels" });
   const answers = html("ol", { class: "ex-flow-answers", "aria-label": "What the network answers" });
-  const way = layered(canvas, overlay, { class: "ex-way" });
+  const way = layered(canvas, overlay, { class: "ex-way", "aria-busy": "true" });
   way.append(labels, answers);
 
   let places = null;
@@ -403,12 +403,14 @@ function build(tools, { onPage }) {
     change({ channel: shown[layer][clamp(at, 0, shown[layer].length - 1)] });
   }
   const moves = () => {
-    const { row, column } = read();
+    const { layer, row, column } = read();
+    const single = layerOf(layer).rows * layerOf(layer).columns === 1; // its units are its channels
+    const by = (down, right) => () => (single ? toMap(down + right) : toUnit(row + down, column + right));
     return {
-      ArrowLeft: () => toUnit(row, column - 1),
-      ArrowRight: () => toUnit(row, column + 1),
-      ArrowUp: () => toUnit(row - 1, column),
-      ArrowDown: () => toUnit(row + 1, column),
+      ArrowLeft: by(0, -1),
+      ArrowRight: by(0, 1),
+      ArrowUp: by(-1, 0),
+      ArrowDown: by(1, 0),
       PageUp: () => toMap(-1),
       PageDown: () => toMap(1),
       Enter: () => change({ opened: !read().opened }),
@@ -520,6 +522,10 @@ function build(tools, { onPage }) {
 
   const view = numberView(tools);
   const number = html("div", { class: "ex-flow-number", id: `${id}-number` }, ...view.parts);
+  function numberWidth(width) {
+    const { paddingLeft, paddingRight } = getComputedStyle(number);
+    return (number.clientWidth || width) - parseFloat(paddingLeft) - parseFloat(paddingRight);
+  }
   const opener = button("Take this number to pieces", () => change({ opened: !read().opened }), {
     class: "ex-open",
     "aria-controls": number.id,
@@ -637,6 +643,7 @@ function build(tools, { onPage }) {
     }
     fetchPass(picture);
     const pass = passOf(picture);
+    way.setAttribute("aria-busy", String(!pass));
     if (!pass) return;
     drawAnswers(pass, picture);
     answers.querySelectorAll("button").forEach((one) =>
@@ -670,7 +677,7 @@ function build(tools, { onPage }) {
     const patch = seen(where, state.row, state.column, side);
     drawField(`M${patch.left} ${patch.top}H${patch.right}V${patch.bottom}H${patch.left}z`);
     write(pass, state, hovered ?? chosen, hovered !== null);
-    if (state.opened) view.draw(pass, { ...state, className: layer === places.named?.name ? names[state.channel] : "" }, number.clientWidth || width);
+    if (state.opened) view.draw(pass, { ...state, className: layer === places.named?.name ? names[state.channel] : "" }, numberWidth(width));
   }
 
   const named = (list) => list.map((name) => [name, name]);

@@ -71,6 +71,7 @@ function build(tools) {
     const { rows, columns } = layerOf();
     toUnit(Math.floor(y * rows), Math.floor(x * columns));
   });
+  const choose = html("div", { class: "ex-choose", "aria-busy": "true" });
   const photoBox = layered(photo.canvas, photo.over, { class: "ex-photo-box" });
   const mapBox = layered(map.canvas, map.over, { class: "ex-map-box" });
 
@@ -107,6 +108,7 @@ function build(tools) {
     map.drawMark(`M${column} ${row}h1v1h-1z`);
     mapBox.hidden = rows * columns === 1;
     const pass = passOf(picture);
+    choose.setAttribute("aria-busy", String(!pass));
     if (!pass) return;
     const copy = (from, canvas) => {
       canvas.width = from.width;
@@ -129,6 +131,7 @@ function build(tools) {
   const pictures = Object.keys(recording.pictures);
   const layers = plan.layers.map(({ name }) => name);
   const group = (...controls) => html("div", { class: "ex-bar" }, ...controls);
+  choose.append(photoBox, mapBox, html("div", { class: "ex-where" }, rowControl, columnControl));
   const parts = [
     html(
       "div",
@@ -139,7 +142,7 @@ function build(tools) {
       reset(),
     ),
     trouble,
-    html("div", { class: "ex-choose" }, photoBox, mapBox, html("div", { class: "ex-where" }, rowControl, columnControl)),
+    choose,
     ...view.parts,
   ];
   return { parts, draw, close: view.close };

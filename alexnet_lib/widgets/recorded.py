@@ -29,8 +29,8 @@ class Recorded(Explorer):
         model: as `AlexNet` returns it.
         pictures: by name, `(rows, columns, 3)`, RGB, 0..255, as large as the model's input.
         class_names: of the model's outputs.
-        picture, layer, channel, row, column: the unit that is chosen first. What is not given is
-            where the layer answers most strongly, among the maps that are kept.
+        picture, layer, channel, row, column: the unit that is chosen first. The last convolution,
+            if not given, and where it answers most strongly, among the maps that are kept.
         until: the last layer that is kept; all of them if None.
         variant: of which the model is.
         **kept: how much, see `recordings.record`.
@@ -90,7 +90,9 @@ class Recorded(Explorer):
             raise ValueError(f"There is no picture {picture!r}; there are {', '.join(pictures)}.")
         recording = recordings.record(model, network, pictures, variant=variant, **kept)
         shown = recording["shown"]
-        layer = next(reversed(shown)) if layer is None else layer
+        if layer is None:
+            with_maps = [one["name"] for one in network["layers"] if one["kind"] == "convolution"]
+            layer = with_maps[-1]
         if layer not in shown:
             raise ValueError(f"There is no layer {layer!r}; there are {', '.join(shown)}.")
         if channel is not None and channel not in shown[layer]:
@@ -99,9 +101,9 @@ class Recorded(Explorer):
         pixels = recordings.rounded(pictures[picture])
         self._pixels = pixels
         self._maps = inspection.activations(model, preprocess_input(pixels, variant), list(shown))
-        activity = np.atleast_3d(self._maps[layer])
-        if self._maps[layer].ndim == 1:
-            activity = self._maps[layer][None, None]
+        activity = self._maps[layer]
+        if activity.ndim == 1:
+            activity = activity[None, None]
         if channel is None:
             channel = max(shown[layer], key=lambda one: activity[..., one].max())
         strongest = np.unravel_index(activity[..., channel].argmax(), activity.shape[:2])

@@ -19,7 +19,8 @@ SHARED = ("explorer", "arithmetic")
 """Modules that others import from, each after those that it imports itself."""
 
 IMPORT = re.compile(
-    rf'^import (\{{[^}}]*\}}) from "\./({"|".join(SHARED)})\.js";$', re.MULTILINE
+    rf'^import (\{{[^}}]*\}}) from "\./({"|".join(SHARED)})\.js";$',
+    re.MULTILINE,
 )
 EXPORTED = re.compile(
     r"^export (?:async )?(?:function|const|class) (\w+)", re.MULTILINE
