@@ -253,10 +253,10 @@ function build(tools, { onPage }) {
       if (there > 0) {
         const fresh = Number.isFinite(progress) ? clamp(1 - (progress - at - 1) / 2.5, 0, 1) : 0;
         const start = before.end;
-        const end = column ? column.along : places.end - 6;
+        const end = column ? column.along : places.end;
         const targets = column
           ? column.slabs.map((slab) => ({ tower: slab.tower, edge: [slab.from, slab.to] }))
-          : [{ tower: null, edge: [places.across * 0.2, places.across * 0.8] }];
+          : [{ tower: null, edge: places.listed }];
         context.save();
         context.beginPath();
         const reach = start + (end - start) * there;
@@ -269,7 +269,17 @@ function build(tools, { onPage }) {
             const own = source.tower === tower || source.tower === null || tower === null;
             if (!own && column.layer.links !== "all") continue;
             const colour = source.tower === null ? grey : TOWER_COLOURS[source.tower][1];
-            context.fillStyle = rgba(colour, (own ? 0.26 : 0.17) + 0.4 * fresh);
+            const alpha = (own ? 0.26 : 0.17) + 0.4 * fresh;
+            context.fillStyle = rgba(colour, alpha);
+            if (!column) {
+              // To the answers it fades: there is no further tower that it could enter.
+              const fade = places.upright
+                ? context.createLinearGradient(0, start, 0, end)
+                : context.createLinearGradient(start, 0, end, 0);
+              fade.addColorStop(0, rgba(colour, alpha));
+              fade.addColorStop(1, rgba(colour, 0));
+              context.fillStyle = fade;
+            }
             band(context, start, [source.from, source.to], end, edge);
           }
         }
@@ -315,12 +325,14 @@ function build(tools, { onPage }) {
     }
     const end = places.columns.length + 4;
     let start = null;
+    way.classList.add("ex-moving");
     const next = (now) => {
       start ??= now;
       progress = ((now - start) / 1000 / SECONDS) * end;
       if (progress >= end) {
         progress = Infinity;
         frame = 0;
+        way.classList.remove("ex-moving");
       } else frame = requestAnimationFrame(next);
       paint(pass, picture);
     };
@@ -590,8 +602,11 @@ function build(tools, { onPage }) {
     places = arrange(plan, shown, width, upright);
     way.classList.toggle("ex-upright", upright);
     const pitches = places.columns.slice(1).map((column, at) => column.along - places.columns[at].along);
-    const tight = !upright && Math.min(...pitches) < 41;
+    const tight = !upright && Math.min(...pitches) < 48;
     places.top = upright ? 0 : 30;
+    const answersTall = 46 * (shown[places.named?.name]?.length ?? 0);
+    const spread = upright ? 0.5 * width : Math.min(answersTall, places.across);
+    places.listed = [(places.across - spread) / 2, (places.across + spread) / 2];
     const bottom = upright ? 6 : tight ? 30 : 4;
     const list = upright ? 30 * (shown[places.named?.name]?.length ?? 0) + 12 : 0;
     places.size = upright ? [width, places.end + list + bottom] : [width, places.across + places.top + bottom];
@@ -614,8 +629,7 @@ function build(tools, { onPage }) {
     );
     if (upright) answers.style.cssText = `left: 0; width: ${width}px; top: ${places.end + 4}px`;
     else {
-      const high = 46 * (shown[places.named?.name]?.length ?? 0);
-      answers.style.cssText = `left: ${places.end}px; width: ${width - places.end}px; top: ${places.top + (places.across - high) / 2}px`;
+      answers.style.cssText = `left: ${places.end}px; width: ${width - places.end}px; top: ${places.top + (places.across - answersTall) / 2}px`;
     }
   }
 

@@ -1,4 +1,4 @@
-"""What explorers have in common that show a recorded pass: the pictures, and the unit that is chosen."""
+"""What explorers of a recorded pass have in common: its pictures, and the unit that is chosen."""
 
 from collections.abc import Mapping, Sequence
 

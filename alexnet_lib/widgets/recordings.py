@@ -10,11 +10,9 @@ first one are fewer bytes, and give every unit of every map there.
 
 from collections.abc import Mapping, Sequence
 
-import keras
 import numpy as np
 
-from .. import architecture, compact
-from ..model import preprocess_input
+from .. import architecture
 from .fields import receptive_fields
 from .measured import packed
 from .network_map import links
@@ -54,6 +52,8 @@ def describe_network(
     Raises:
         ValueError: if there is no layer `until`.
     """
+    from ..model import preprocess_input  # loads TensorFlow
+
     layers = architecture.describe(variant, classes=classes, fc_units=fc_units)
     records = architecture.trace_layers(layers, (input_size, input_size, 3))
     names = [record.name for record in records]
@@ -91,7 +91,7 @@ def describe_network(
 
 
 def record(
-    model: keras.Model,
+    model,
     network: Mapping,
     pictures: Mapping[str, np.ndarray],
     *,
@@ -119,7 +119,10 @@ def record(
     Raises:
         ValueError: if a layer that has to be kept has negative activities.
     """
-    from .. import inspection  # loads TensorFlow
+    import keras  # loads TensorFlow
+
+    from .. import inspection
+    from ..model import preprocess_input
 
     layers = [layer for layer in network["layers"] if layer["kind"] not in PASSES_ON]
     seen = {name: rounded(pixels) for name, pixels in pictures.items()}
@@ -137,7 +140,7 @@ def record(
         for layer in layers
     }
     shown = _chosen(layers, strength, network["towers"], density, units, classes)
-    first, second = _computed(layers)
+    second = _second_with_weights(layers)
     wanted = _wanted(layers, shown, second)
     kept = [
         (layer, _levels(layers[second + 1 :][place : place + 1]))
@@ -180,11 +183,10 @@ def record(
 # ---- What is kept ------------------------------------------------------------------------------
 
 
-def _computed(layers: Sequence[Mapping]) -> tuple[int, int]:
-    """The places of the first layer with weights, and of the second: between them, the browser
-    computes every map."""
+def _second_with_weights(layers: Sequence[Mapping]) -> int:
+    """The place of the second layer with weights: the browser computes every map before it."""
     weighty = [p for p, layer in enumerate(layers) if layer["kind"] in ("convolution", "dense")]
-    return weighty[0], weighty[1] if len(weighty) > 1 else len(layers)
+    return weighty[1] if len(weighty) > 1 else len(layers)
 
 
 def _chosen(layers, strength, towers, density, units, classes) -> dict[str, np.ndarray]:
@@ -194,7 +196,7 @@ def _chosen(layers, strength, towers, density, units, classes) -> dict[str, np.n
         total = strength[layer["name"]]
         if layer["kind"] == "convolution":
             wanted = max(round(density * (len(total) / towers) ** 0.5), 1)
-            # Neighbours, where each is kept with its neighbours, for the normalization that follows.
+            # A normalization takes in neighbours: those of neighbours are the same, and kept once.
             side_by_side = place and layers[place + 1 :] and "n" in layers[place + 1]
             current = _strongest(total, towers, wanted, wanted if side_by_side else 1)
         elif layer["kind"] == "dense":
@@ -305,12 +307,14 @@ def quantized(shares: np.ndarray, levels: int) -> str:
     return packed(np.stack([steps & 255, steps >> 8]).astype("uint8"))
 
 
-def packed_filters(layer: keras.layers.Layer, filters: np.ndarray) -> dict:
+def packed_filters(layer, filters: np.ndarray) -> dict:
     """Some filters of a layer: one after the other, of each channel after channel.
 
     A weight is a whole number times its filter's scale: of 8 bits where the weights are from 8 bits
     (`compact`), as those that come with the package are, else of 16.
     """
+    from .. import compact  # loads TensorFlow
+
     kernel, bias = (np.asarray(value, "float32") for value in layer.get_weights())
     levels, scale = compact.quantize(kernel)
     bits = 8

@@ -112,6 +112,20 @@ def add_scripts(app, pagename, templatename, context, doctree):
         app.add_js_file(f"explorers/{module}.js", loading_method="defer")
 
 
+def name_explorers(app, pagename, templatename, context, doctree):
+    """Give each explorer the anchor under which its front end answers to an address."""
+    seen = {}
+
+    def anchored(match):
+        name = match[1].replace("_", "-")
+        seen[name] = seen.get(name, 0) + 1
+        anchor = name if seen[name] == 1 else f"{name}-{seen[name]}"
+        return match[0].replace("<div ", f'<div id="{anchor}" ', 1)
+
+    if "body" in context:
+        context["body"] = MOUNTED.sub(anchored, context["body"])
+
+
 def drop_saved_state(app, pagename, templatename, context, doctree):
     """Leave out the state of all widgets, front ends included: only html-manager would read it."""
     context["script_files"] = [
@@ -125,6 +139,9 @@ def setup(app):
     app.connect("config-inited", prefer_pages_view)
     app.connect("builder-inited", write_scripts)
     app.connect("html-page-context", add_scripts)
+    app.connect(
+        "html-page-context", name_explorers, priority=600
+    )  # after those that look for explorers
     app.connect(
         "html-page-context", drop_saved_state, priority=900
     )  # after those that add files
