@@ -28,7 +28,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import cifar10
 import records
 
-from alexnet_lib.architecture import Convolution, Dense, Dropout, Flatten, LocalResponseNorm, MaxPooling
+from alexnet_lib.architecture import (
+    Convolution,
+    Dense,
+    Dropout,
+    Flatten,
+    LocalResponseNorm,
+    MaxPooling,
+)
 from alexnet_lib.augmentation import PCALighting
 from alexnet_lib.model import build
 

@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from alexnet_lib.architecture import VARIANTS, InputTooSmallError, describe, slide, smallest_input, trace, trace_layers
+from alexnet_lib.architecture import (
+    VARIANTS,
+    InputTooSmallError,
+    describe,
+    slide,
+    smallest_input,
+    trace,
+    trace_layers,
+)
 
 # name → output shape, parameters, multiplications: the published figures of the network.
 PAPER = {

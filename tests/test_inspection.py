@@ -8,7 +8,14 @@ from scipy.spatial import cKDTree
 from skimage.filters import gabor_kernel
 
 from alexnet_lib import AlexNet, architecture, inspection, load_model, preprocess_input
-from alexnet_lib.architecture import ILSVRC_MEAN, Convolution, Dense, Flatten, LocalResponseNorm, MaxPooling
+from alexnet_lib.architecture import (
+    ILSVRC_MEAN,
+    Convolution,
+    Dense,
+    Flatten,
+    LocalResponseNorm,
+    MaxPooling,
+)
 from alexnet_lib.model import build
 from alexnet_lib.preprocessing import with_preprocessing
 

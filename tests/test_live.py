@@ -929,7 +929,7 @@ def test_what_is_drawn_over_a_picture_lies_on_it(opened, width):
 
 
 def test_another_layer_shows_the_unit_that_looks_at_the_same_place(opened):
-    fields = receptive_fields("paper", SIDE)
+    fields = fields_of("paper")
     shapes = {r.name: r.output_shape for r in architecture.trace(fc_units=512, classes=15)}
     it = opened("#live?row=12&column=40").answered()
     here = [fields["conv1"].start + fields["conv1"].jump * at + 5.5 for at in (12, 40)]

@@ -15,7 +15,14 @@ import pytest
 import tensorflow as tf
 from conftest import ROOT
 
-from alexnet_lib import AlexNet, GroupedConv2D, LocalResponseNormalization, MapResponseNormalization, architecture, preprocess_input
+from alexnet_lib import (
+    AlexNet,
+    GroupedConv2D,
+    LocalResponseNormalization,
+    MapResponseNormalization,
+    architecture,
+    preprocess_input,
+)
 from alexnet_lib.architecture import VARIANTS, trace
 from alexnet_lib.model import build
 

@@ -182,7 +182,7 @@ class Dataset:
         Each time it is read to its end it gives the next epoch, from 0: other crops, another order,
         as `epoch` has them.
 
-        >>> model.fit(train.batches(), validation_data=held_out.batches())  # doctest: +SKIP
+            model.fit(train.batches(), validation_data=held_out.batches())
         """
         numbers = itertools.count()
         signature = self.epoch(0).element_spec
