@@ -14,7 +14,7 @@ SOURCES := _config.yml _toc.yml $(shell find book alexnet_lib/weights alexnet_li
 NOTEBOOKS := $(wildcard book/*.ipynb)
 PORT ?= 8000
 
-.PHONY: help book serve test lint colab test-colab notebooks weights-report clean distclean
+.PHONY: help book serve test test-fast lint dist colab test-colab notebooks weights-report clean distclean
 
 help:  ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -40,14 +40,21 @@ serve: _build/.finished  ## serve the built book on this machine (PORT=8000)
 	@echo "http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)"
 	@"$(PYTHON)" -m http.server $(PORT) --bind 127.0.0.1 --directory $(BOOK)
 
-lint: $(VENV)/.installed  ## check the style of the code, notebooks included
+lint: $(VENV)/.installed  ## check style, notebooks included, and the types of the library
 	@"$(PYTHON)" -m ruff check .
 	@"$(PYTHON)" -m ruff format --check .
+	@"$(PYTHON)" -m mypy --no-error-summary
 
-test: lint _build/.finished  ## style, library, notebooks (executed twice), pages in a browser
+test: lint _build/.finished  ## style, library, notebooks (executed), pages in a browser
 	@sh .ci/browser
 	@"$(PYTHON)" -m pytest -n 2 --dist loadgroup -m "not alone"
 	@"$(PYTHON)" -m pytest -m alone
+
+test-fast: $(VENV)/.installed  ## two minutes of them: no training, no notebook, no browser
+	@"$(PYTHON)" -m pytest -n 2 --dist loadgroup -m "fast and not alone"
+
+dist: $(VENV)/.installed  ## wheel and sdist in dist/, checked, tried in an empty environment
+	@sh .ci/dist
 
 colab: $(VENV)/.installed  ## make the notebooks for Colab (BOOK_REPOSITORY_URL=address)
 	@"$(PYTHON)" .ci/colab.py

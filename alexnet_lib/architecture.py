@@ -273,7 +273,7 @@ class LayerTrace:
 
     @property
     def units(self) -> int:
-        """Numbers that leave the layer: the paper's "neurons"."""
+        """How many activations leave the layer, the paper's "neurons"."""
         return prod(self.output_shape)
 
     @property
@@ -401,7 +401,7 @@ class Variant:
 
     @property
     def towers(self) -> int:
-        """How many runs of channels stay apart where layers have groups: the paper's GPUs."""
+        """How many runs of channels stay apart where layers have groups, as the paper's GPUs."""
         return max(getattr(layer, "groups", 1) for layer in self.layers)
 
 

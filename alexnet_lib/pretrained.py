@@ -205,8 +205,8 @@ def options(file: WeightFile) -> dict:
 def describe(source: str | Path) -> tuple[architecture.Layer, ...]:
     """The network that a file's weights belong to, for `alexnet_lib.model.build`.
 
-    >>> model = build(pretrained.describe("caffenet-12.onnx"))  # doctest: +SKIP
-    >>> pretrained.load_weights(model, "caffenet-12.onnx")              # doctest: +SKIP
+        model = build(pretrained.describe("caffenet-12.onnx"))
+        pretrained.load_weights(model, "caffenet-12.onnx")
 
     Raises:
         WeightsError: if the file does not say; and as for `load_weights`.

@@ -19,7 +19,7 @@ def load_tensorflow() -> None:
 
             tf.config.list_logical_devices()
             # TensorFlow 2.20 writes a line when XLA compiles the first function of a process, which
-            # grouped convolutions bring about; so that happens here.
+            # grouped convolutions and our own layers bring about; so that happens here.
             with tf.device("CPU"):
                 tf.function(lambda: tf.zeros(()), jit_compile=True, autograph=False)()
             # Several runs in one process compile the same step several times, as they have to;

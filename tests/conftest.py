@@ -17,6 +17,15 @@ os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
+# Files of tests that take seconds: the loop of work is `make test-fast`.
+FAST = {
+    "test_architecture", "test_augmentation", "test_compact", "test_description",
+    "test_differences", "test_exercises", "test_formats", "test_layers", "test_pictures",
+    "test_prose", "test_quiz",
+    "test_repository", "test_security",
+}  # fmt: skip
+
+
 def documents() -> list[str]:
     """The names of the book's pages in the order of `_toc.yml`, without suffix."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
@@ -45,3 +54,5 @@ def pytest_collection_modifyitems(items):
         one_chapter = item.path.name == "test_notebooks.py"
         group = item.callspec.id if one_chapter else item.path.stem
         item.add_marker(pytest.mark.xdist_group(group))
+        if item.path.stem in FAST:
+            item.add_marker(pytest.mark.fast)

@@ -55,6 +55,26 @@ def names(dataset):
     return [os.fsdecode(path).rsplit("/", 1)[-1] for path in dataset.examples.paths]
 
 
+def test_keras_takes_the_batches_as_they_are(tmp_path):
+    """Of known cardinality, and each reading is the next epoch."""
+    import keras
+
+    source = folders(tmp_path / "set", ("a", "b"), files=6)
+    train = data.load(source, image_size=16, short_side=20, batch_size=4, seed=5)
+    batches = train.batches()
+    assert batches.cardinality() == 2
+    for number in (0, 1):
+        for (found, truth), (images, labels) in zip(batches, train.epoch(number), strict=True):
+            np.testing.assert_array_equal(found, images)
+            np.testing.assert_array_equal(truth, labels)
+    model = keras.Sequential(
+        [keras.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")]
+    )
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    history = model.fit(train.batches(), epochs=2, verbose=0, class_weight={0: 1.0, 1: 2.0})
+    assert len(history.history["loss"]) == 2
+
+
 class TestSplits:
     def test_every_fifth_file_of_each_class_is_held_out(self, tmp_path):
         root = folders(tmp_path / "pets", files=11)

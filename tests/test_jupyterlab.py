@@ -49,6 +49,8 @@ explorers = {
     "dropout": widgets.Dropout(),
     "augmentation": widgets.Augmentation(picture),
     "occlusion": widgets.Occlusion(network, pictures, ["one", "two"], watched="one"),
+    "flow": widgets.Flow(network, {"noise": picture}, ["one", "two"]),
+    "one-number": widgets.OneNumber(network, {"noise": picture}, ["one", "two"], until="pool1"),
     "training-runs": widgets.TrainingRuns({"one": curve, "other": curve[:5]}),
 }
 display(*explorers.values())
@@ -65,6 +67,8 @@ CONTROLS = {
     "dropout": ("Rate", "rate", 0.25, 0.75),
     "augmentation": ("α₁", "alpha1", 0.2, -0.1),
     "occlusion": ("Map of", "watched", "two", "one"),
+    "flow": ("Layer", "layer", "conv3", "pool2"),
+    "one-number": ("Row", "row", 7, 3),
     "training-runs": ("Target", "target", 0.25, 0.5),
 }
 EVERY = pytest.mark.parametrize("name", CONTROLS)

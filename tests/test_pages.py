@@ -17,7 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from conftest import BUILT, ROOT, documents, notebooks
 from fontTools.ttLib import TTFont
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import TimeoutError, expect, sync_playwright
 
 PAGES = [f"{name}.html" for name in (*documents(), "search", "genindex", "404")]
 # A page's own weight is what a browser with an empty cache fetches for it, pictures further down
@@ -80,12 +80,18 @@ def address():
 
 
 @pytest.fixture(scope="module")
-def chromium():
+def program():
+    """The path of a Chromium."""
     path = installed.find()
     if path is None:
         pytest.fail("no Chromium: install one (Debian: apt-get install chromium) or set CHROMIUM")
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium(program):
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=BROWSER_ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=program, args=BROWSER_ARGUMENTS)
         yield browser
         browser.close()
 
@@ -167,6 +173,63 @@ def test_page_opens_as_a_file(page_name, tabs):
     assert not tab.complaints, f"{page_name} opened as a file"
 
 
+@pytest.fixture(scope="module")
+def with_scroll_bars(chromium, program):
+    """A tab of a browser that shows scroll bars; one that a program drives hides them all."""
+    browser = chromium.browser_type.launch(
+        executable_path=program,
+        args=BROWSER_ARGUMENTS,
+        ignore_default_args=["--hide-scrollbars"],
+    )
+    yield browser.new_page()
+    browser.close()
+
+
+CUT_OFF = """() => {
+    const found = [];
+    const article = document.querySelector("article, main");
+    const name = (one) => `${one.tagName} ${one.className.baseVal ?? one.className}`;
+    for (const one of article.querySelectorAll("*")) {
+        const box = one.getBoundingClientRect();
+        const inside = one.parentElement.closest("svg");
+        if (inside || !box.width || !box.height || one.closest(".ex-unheard, .visually-hidden")) {
+            continue;
+        }
+        for (let around = one.parentElement; ; around = around.parentElement) {
+            const { overflowX } = getComputedStyle(around);
+            if (["auto", "scroll"].includes(overflowX)) break; // judged below
+            if (around !== article && !["hidden", "clip"].includes(overflowX)) continue;
+            const { left } = around.getBoundingClientRect();
+            const over = box.right - (left + around.clientLeft + around.clientWidth);
+            if (over > 1) found.push(`${name(one)} ends ${over} px beyond ${name(around)}`);
+            break;
+        }
+        const { overflowX, borderTopWidth, borderBottomWidth } = getComputedStyle(one);
+        if (["auto", "scroll"].includes(overflowX) && one.scrollWidth > one.clientWidth) {
+            const edges = parseFloat(borderTopWidth) + parseFloat(borderBottomWidth);
+            if (one.offsetHeight - one.clientHeight - edges < 8) found.push(`${name(one)}: no bar`);
+            if (one.querySelector("table")) found.push(`${name(one)}: a table has to be scrolled`);
+        }
+    }
+    return found;
+}"""
+
+
+@pytest.mark.parametrize("page_name", PAGES)
+def test_nothing_is_cut_off_on_a_wide_screen(page_name, with_scroll_bars, address):
+    """Tables show all their columns; code that is wider than the page has a bar to scroll it by."""
+    page = with_scroll_bars
+    page.goto(urljoin(address, page_name), wait_until="load")
+    page.evaluate("() => document.fonts.ready")
+    for width in (1280, 1600, 1920):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate(UNFOLD)
+        try:  # explorers draw themselves anew in the width that they find
+            page.wait_for_function(f"({CUT_OFF})().length === 0", timeout=5_000)
+        except TimeoutError:
+            assert page.evaluate(CUT_OFF) == [], f"{page_name} at {width} px"
+
+
 def test_the_switch_of_the_theme_works(tabs, address):
     tab = tabs(1280, "light")
     page = tab.open(urljoin(address, "index.html"))
@@ -181,7 +244,12 @@ def test_the_switch_of_the_theme_works(tabs, address):
 
 @pytest.mark.parametrize(
     ("words", "expected"),
-    [("convolution", "02_convolution_arithmetic.html"), ("277", "02_convolution_arithmetic.html")],
+    [
+        ("convolution", "02_convolution_arithmetic.html"),
+        ("277", "02_convolution_arithmetic.html"),
+        ("colourful", "14_what_is_it_looking_at.html"),
+        ("colorful", "14_what_is_it_looking_at.html"),
+    ],
 )
 def test_search_finds_a_chapter(words, expected, tabs, address):
     """277 is a slip for 227 in the notes that this book began with; who has it finds why."""
@@ -189,6 +257,24 @@ def test_search_finds_a_chapter(words, expected, tabs, address):
     page = tab.open(urljoin(address, f"search.html?q={words}"))
     found = page.locator(f"#search-results li a[href^='{expected}']")
     found.first.wait_for(timeout=20_000)
+    assert not tab.complaints
+
+
+def test_search_takes_british_and_american_spelling(tabs, address):
+    """The same pages, and the lines with the word, whichever is typed."""
+    tab = tabs(1280, "light")
+    for pair in (("colour", "color"), ("neighbour", "neighbor"), ("optimiser", "optimizer")):
+        found = []
+        for words in pair:
+            page = tab.open(urljoin(address, f"search.html?q={words}"))
+            page.get_by_text("Search finished, found").wait_for(timeout=20_000)
+            results = page.locator("#search-results > ul > li > a").all()
+            found.append({result.get_attribute("href").partition("?")[0] for result in results})
+        assert found[0] == found[1]
+        assert len(found[0]) >= 2
+    page = tab.open(urljoin(address, "search.html?q=neighbor"))
+    context = page.locator("#search-results li p.context").first
+    expect(context).to_contain_text("neighbour", timeout=20_000)
     assert not tab.complaints
 
 
@@ -279,14 +365,21 @@ def test_page_prints_on_a4_unfolded_and_without_controls(page_name, chromium, ad
 
 
 def test_mathematics_has_its_font(tabs, address):
+    """Every glyph, the italics that browsers make of letters too: nobody else's font is needed."""
     tab = tabs(1280, "light")
+    browser = tab.context.new_cdp_session(tab.page)
     for page_name in PAGES:
         if "<math" in (BUILT / page_name).read_text("utf-8"):
-            page = tab.open(urljoin(address, page_name))
-            status = page.evaluate(
-                "[...document.fonts].filter((f) => /Book Math/.test(f.family)).map((f) => f.status)"
-            )
-            assert status == ["loaded"], page_name
+            tab.open(urljoin(address, page_name))
+            browser.send("DOM.enable")
+            browser.send("CSS.enable")
+            root = browser.send("DOM.getDocument")["root"]["nodeId"]
+            formulas = browser.send("DOM.querySelectorAll", {"nodeId": root, "selector": "math"})
+            for node in formulas["nodeIds"]:
+                fonts = browser.send("CSS.getPlatformFontsForNode", {"nodeId": node})["fonts"]
+                foreign = [font["familyName"] for font in fonts if not font["isCustomFont"]]
+                assert not foreign, f"{page_name}: {foreign}"
+    browser.detach()
 
 
 @functools.cache
@@ -353,6 +446,7 @@ def test_page_introduces_itself_where_a_link_is_shown(page_name):
         for tag in page.select("head meta")[2:]
         if tag.get("content")
     }
+    assert said["og:site_name"] == "AlexNet, Layer by Layer"
     assert said["og:title"] == re.sub("#$", "", page.select_one("article h1").get_text().strip())
     assert len(said["description"].split()) >= 5
     assert said["description"] == said["og:description"]

@@ -317,6 +317,8 @@ def test_one_right_option_by_keyboard_alone(opened):
     expect(said(page, 1)).to_have_text("Right. The last window ends at the edge.")
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
+    assert focused(page)[::2] == ["button", "Clear"]
+    page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # the folded answers
     expect(question(page, 1).get_by_text("57 is the side divided by the step.")).to_be_visible()
 
@@ -368,6 +370,67 @@ def test_nothing_chosen_is_no_answer(opened):
     page = opened().page
     question(page, 1).get_by_role("button", name="Check").press("Enter")
     expect(said(page, 1)).to_have_text("Choose an answer first.")
+
+
+def answer_all(page):
+    question(page, 1).locator("input").first.check()
+    question(page, 2).locator("input").first.check()
+    question(page, 3).locator("input").fill("9216")
+    for number in (1, 3):
+        question(page, number).get_by_role("button", name="Check").click()
+
+
+def test_answers_survive_a_reload_and_can_be_cleared(opened):
+    page = opened().page
+    answer_all(page)
+    page.reload()
+    assert question(page, 1).locator("input").first.is_checked()
+    expect(said(page, 1)).to_contain_text("Wrong. There are 54 steps")
+    assert question(page, 2).locator("input").first.is_checked()
+    expect(said(page, 2)).to_be_empty()  # it was not checked
+    assert question(page, 3).locator("input").input_value() == "9216"
+    expect(said(page, 3)).to_have_text("Right. They are 6·6·256 numbers.")
+    for number in (1, 2, 3):
+        clear = question(page, number).get_by_role("button", name="Clear")
+        clear.click()
+        expect(clear).to_be_hidden()
+        expect(said(page, number)).to_be_empty()
+    page.reload()
+    assert not page.locator(".quiz input:checked").count()
+    assert page.locator(".quiz-number input").input_value() == ""
+    assert not page.evaluate("Object.keys(localStorage).filter((key) => key.startsWith('quiz:'))")
+
+
+def test_an_answer_is_not_given_to_a_question_that_was_changed(opened):
+    page = opened().page
+    answer_all(page)
+    page.evaluate("""() => {
+        const place = `quiz:${location.pathname}`;
+        const kept = localStorage.getItem(place);
+        localStorage.setItem(place, kept.replace("in steps of 4", "in steps of 5"));
+    }""")
+    page.reload()
+    assert not question(page, 1).locator("input:checked").count()
+    assert question(page, 2).locator("input:checked").count() == 1
+
+
+@pytest.mark.parametrize("kept", ["null", "17", '{"a": 1}', "no JSON", None])
+def test_a_quiz_works_whatever_the_browser_has_kept(kept, book, chromium):
+    """None: the browser keeps nothing and says so by an error."""
+    tab = Tab(chromium, 1280, "light")
+    if kept is None:
+        tab.page.add_init_script(
+            "Object.defineProperty(window, 'localStorage', { get() { throw new Error('no'); } })"
+        )
+    page = tab.open((book[0] / "chapter.html").as_uri())
+    if kept is not None:
+        page.evaluate("kept => localStorage.setItem(`quiz:${location.pathname}`, kept)", kept)
+        page.reload()
+    answer_all(page)
+    expect(said(page, 3)).to_have_text("Right. They are 6·6·256 numbers.")
+    # Without storage the theme's own scripts have something to say.
+    assert not [said for said in tab.complaints if "quiz" in said]
+    tab.context.close()
 
 
 def test_screen_readers_get_question_options_and_verdict(opened):

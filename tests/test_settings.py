@@ -22,7 +22,8 @@ model = AlexNet(
 random = np.random.default_rng(0)
 model.set_weights([random.normal(0, 0.05, w.shape) for w in model.get_weights()])
 picture = random.integers(0, 256, (2, 99, 102, 3))
-np.save(sys.argv[1], np.asarray(model(preprocess_input(picture)), "float32"))
+answer = keras.ops.convert_to_numpy(model(preprocess_input(picture)))
+np.save(sys.argv[1], answer.astype("float32"))
 """
 
 

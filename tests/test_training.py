@@ -1,6 +1,7 @@
 """The recipe, the training loop and the evaluation, against NumPy and plain TensorFlow."""
 
 import csv
+import json
 import math
 from pathlib import Path
 
@@ -281,6 +282,11 @@ def test_the_range_tests_losses_are_those_of_the_batches_it_was_given():
             right = model(images).numpy()[np.arange(len(labels)), labels]
             expected.append(-np.log(right).mean())
     np.testing.assert_allclose(found.losses, expected[:5], rtol=1e-4)
+    # As for fit, a pipeline of batches does as well.
+    pipeline = training.rate_range_test(
+        model, data.epoch(0), tiny.recipe(batch_size=16), lowest=1e-12, highest=1e-11, steps=3
+    )
+    np.testing.assert_allclose(pipeline.losses, expected[:3], rtol=1e-4)
 
 
 def test_the_smoothed_loss_weighs_the_last_steps_most():
@@ -653,3 +659,50 @@ def test_evaluate_refuses_what_it_cannot_measure():
     model.get_layer("fc8").bias.assign([np.nan] * 6)
     with pytest.raises(ValueError, match="not finite"):
         training.evaluate(model, (pictures, labels))
+
+
+# --- Other data than this library's own ----------------------------------------------------------
+
+
+def small_arrays():
+    images, labels = zip(*tiny.Pictures(22).epoch(0).unbatch().as_numpy_iterator(), strict=True)
+    return np.stack(images), np.array(labels)
+
+
+def test_fit_takes_arrays_and_pipelines(tmp_path):
+    images, labels = small_arrays()
+    pipeline = tf.data.Dataset.from_tensor_slices((images, labels)).batch(5)
+    recipe = tiny.recipe(epochs=1)
+    for name, data in {"arrays": (images, labels), "pipeline": pipeline}.items():
+        run = training.fit(tiny.model(), data, data, recipe, run_dir=tmp_path / name, quiet=True)
+        assert len(run.history) == 1
+        assert json.loads((run.run_dir / "run.json").read_text())["data"]["training examples"] == 22
+
+
+def test_arrays_come_in_another_order_in_every_epoch():
+    from alexnet_lib.training.examples import as_examples
+
+    images, labels = small_arrays()
+    examples = as_examples((images, labels), tiny.CLASSES, 8)
+    epochs = [np.concatenate([batch.numpy() for batch, _ in examples.epoch(n)]) for n in (0, 0, 1)]
+    np.testing.assert_array_equal(epochs[0], epochs[1])
+    assert (epochs[0] != epochs[2]).any()
+    np.testing.assert_array_equal(np.sort(epochs[2], axis=0), np.sort(images, axis=0))
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (
+            lambda: tf.data.Dataset.from_tensors((tf.zeros((1, 16, 16, 3)), [0])).repeat(),
+            "never ends",
+        ),
+        (lambda: (np.zeros((2, 16, 16, 3)), [0]), "2 images and 1 labels"),
+        (lambda: "pictures", "these are a str"),
+    ],
+)
+def test_other_data_is_refused_in_words(data, says, tmp_path):
+    with pytest.raises((ValueError, TypeError), match=says):
+        training.fit(
+            tiny.model(), data(), None, tiny.recipe(epochs=1), run_dir=tmp_path, quiet=True
+        )

@@ -8,6 +8,7 @@ Epoch n is a function of the seed and n alone: the same order, crops and mirrori
 whatever the number of threads and whether or not epochs before it were read.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -175,6 +176,24 @@ class Dataset:
 
         return self._pipeline(self._listed(number), prepare, self.batch_size, finish)
 
+    def batches(self) -> tf.data.Dataset:
+        """What Keras's own `fit`, `evaluate` and `predict` take, of known cardinality.
+
+        Each time it is read to its end it gives the next epoch, from 0: other crops, another order,
+        as `epoch` has them.
+
+            model.fit(train.batches(), validation_data=held_out.batches())
+        """
+        numbers = itertools.count()
+        signature = self.epoch(0).element_spec
+
+        def next_epoch():
+            yield from self.epoch(next(numbers))
+
+        steps = -(-self.size // self.batch_size)
+        batches = tf.data.Dataset.from_generator(next_epoch, output_signature=signature)
+        return batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
+
     def ten_crops(self) -> tf.data.Dataset:
         """The examples in order, ten crops each (section 4.1; order as in `ten_crop`).
 
@@ -211,7 +230,7 @@ class Dataset:
 
     @property
     def labels(self) -> np.ndarray:
-        """The label of each example, in the order of the files: int32 `(size,)`."""
+        """The label of each example, int32 `(size,)`, in the order of the files."""
         return self.examples.labels
 
     @cached_property
@@ -222,7 +241,7 @@ class Dataset:
 
     @cached_property
     def channel_mean(self) -> np.ndarray:
-        """The mean colour of these pictures: `(3,)`, 0..255."""
+        """The mean colour of these pictures, `(3,)`, 0..255."""
         return self.fit_lighting().mean
 
     def _picture(self, example) -> tf.Tensor:

@@ -6,7 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ..preprocessing import preprocess_layer
 from .devices import uses_xla
+from .examples import as_examples
 from .recipe import Recipe
 from .steps import built_for, divisible, padded, shared_out, train_step
 from .trainer import check
@@ -73,6 +75,7 @@ def rate_range_test(
         ValueError: if model and data do not go together, the rates are not 0 < lowest < highest,
             there are fewer than two steps, or the first loss is not finite.
     """
+    train = as_examples(train, preprocess_layer(model).class_names, recipe.batch_size)
     check(model, train)
     if not 0 < lowest < highest or steps < 2:
         raise ValueError(

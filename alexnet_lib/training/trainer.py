@@ -19,6 +19,7 @@ from ..preprocessing import preprocess_layer
 from . import checkpoints
 from .devices import devices_here, uses_xla
 from .evaluation import cross_entropy, predictions
+from .examples import as_examples
 from .progress import Interruption, Report
 from .recipe import Recipe
 from .runs import Run, RunMismatchError, describe_model, expect_same, read_description
@@ -94,7 +95,10 @@ def fit(
             built.
         train: has `.epoch(n)`, a `tf.data` pipeline of the n-th epoch's batches `(images, labels)`:
             float32 `(batch, height, width, 3)` 0..255, and int32 `(batch,)`; and `.size`,
-            `.class_names`. Other batch sizes than the recipe's are regrouped.
+            `.class_names`: what `data.load` returns. Or a `tf.data.Dataset` of such batches, which
+            is read once in every epoch and counted once before the first; or arrays
+            `(images, labels)`, in a new order in every epoch. Other batch sizes than the recipe's
+            are regrouped.
         validation: the same, or a `tf.data.Dataset` of such batches, or arrays
             `(images, labels)`; None for no validation.
         recipe: how.
@@ -114,6 +118,7 @@ def fit(
         TrainingDivergedError: if the loss or a weight is no longer a number.
         TrainingInterrupted: after Ctrl-C, with a checkpoint kept.
         ValueError: if the model, the data and the recipe do not go together.
+        TypeError: if the training examples are none of the three.
     """
     return _Trainer(
         model,
@@ -141,6 +146,7 @@ class _Trainer:
         tensorboard,
         quiet,
     ):
+        train = as_examples(train, preprocess_layer(model).class_names, recipe.batch_size)
         check(model, train)
         if recipe.schedule == "plateau" and validation is None:
             raise ValueError(

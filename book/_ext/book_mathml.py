@@ -4,9 +4,13 @@ Sphinx's renderers either fetch a script from another host or need a TeX install
 `math-core` to turn each formula into MathML Core, which current browsers draw themselves, which
 screen readers read, and which needs no script. The one thing browsers cannot be relied on to have
 is a mathematical font, so the pages bring the glyphs they use, cut from STIX Two Math.
+
+`fonts/stix-two-math.woff` is version 2.11 of that font (SIL Open Font License, `fonts/OFL.txt`),
+cut once by fontTools, without hinting, to what formulas are written with: Latin and Greek, upright,
+italic, bold, script and double-struck; punctuation, letterlike symbols, arrows, operators, fences.
 """
 
-import importlib.util
+import html
 import os
 import re
 import tempfile
@@ -36,7 +40,9 @@ ENVIRONMENT = re.compile(
     r"\\(begin|end)\{(equation|align|alignat|gather|multline)\*?\}"
 )
 
+FONT = Path(__file__).parent / "fonts" / "stix-two-math.woff"
 FONT_FILE = "math.woff"
+FORMULA = re.compile(r"<math.*?</math>", re.DOTALL)
 # Widgets set formulas in the browser; these are there whatever the chapters use.
 ALWAYS_IN_FONT = {
     *range(0x20, 0x7F),
@@ -98,31 +104,54 @@ def visit_block(translator, node):
     raise nodes.SkipNode
 
 
-def _font_source():
-    """The path of STIX Two Math, which the ziamath package carries (SIL Open Font License)."""
-    package = importlib.util.find_spec("ziamath")
-    return Path(
-        package.submodule_search_locations[0],
-        "fonts",
-        "STIXTwoMath-Regular.ttf",
-    )
+def italic(letter):
+    """The character that browsers show for a variable of one letter (MathML's `math-auto`)."""
+    if letter == "h":
+        return (
+            "\u210e"  # Planck's constant was there before the other italics
+        )
+    for first, last, start in (
+        ("A", "Z", 0x1D434),
+        ("a", "z", 0x1D44E),
+        ("Α", "Ω", 0x1D6E2),
+        ("α", "ω", 0x1D6FC),
+    ):
+        if first <= letter <= last:
+            return chr(start + ord(letter) - ord(first))
+    return {"ϵ": "\U0001d716", "∂": "\U0001d715"}.get(letter, letter)
+
+
+def characters_shown(pages):
+    """The characters of the formulas on built pages, as numbers, in every form a browser gives them."""
+    shown = set(ALWAYS_IN_FONT)
+    for page in pages:
+        for formula in FORMULA.findall(page.read_text("utf-8")):
+            text = html.unescape(re.sub(r"<[^>]*>", "", formula))
+            shown.update(map(ord, text))
+    return shown | {ord(italic(chr(code))) for code in shown}
 
 
 def write_font(app, exception):
     """Write the part of the font that the built pages use."""
     if exception or app.builder.format != "html":
         return
-    characters = set(ALWAYS_IN_FONT)
-    for page in Path(app.outdir).glob("**/*.html"):
-        for formula in re.findall(
-            r"<math.*?</math>", page.read_text("utf-8"), re.DOTALL
-        ):
-            characters.update(map(ord, re.sub(r"<[^>]*>", "", formula)))
-
+    characters = characters_shown(Path(app.outdir).glob("**/*.html"))
     options = subset.Options(
-        flavor="woff", layout_features=["*"], name_IDs=["*"], hinting=False
+        flavor="woff",
+        layout_features=[
+            "ssty"
+        ],  # forms for small exponents: all that MathML asks for
+        name_IDs=["*"],
+        hinting=False,
     )
-    font = subset.load_font(str(_font_source()), options)
+    font = subset.load_font(str(FONT), options)
+    missing = characters - set(font.getBestCmap()) - set(range(0x20))
+    if missing:
+        logger.warning(
+            "formulas need %s, which %s does not have",
+            ", ".join(f"U+{code:04X}" for code in sorted(missing)),
+            FONT.name,
+        )
     subsetter = subset.Subsetter(options)
     subsetter.populate(unicodes=characters)
     subsetter.subset(font)

@@ -126,29 +126,11 @@ RELATIVE = re.compile(
 )
 
 
-SKIPS_NUMBERS = re.compile(r"\s*\|\|\s*queryTerm\.match\(/\^\\d\+\$/\)")
-
-
-def search_numbers(script):
-    """Let the search look for numbers, which Sphinx indexes, and which its script then skips.
-
-    Raises:
-        ValueError: if the script does not skip them in the form that is known here.
-    """
-    text, found = SKIPS_NUMBERS.subn("", script.read_text("utf-8"))
-    if found != 1:
-        raise ValueError(
-            f"{script.name}: numbers are skipped in {found} places, not in one"
-        )
-    script.write_text(text, "utf-8")
-
-
 def finish(app, exception):
-    """Mend the search, draw the card; let the links of `404.html` start at the root, wherever it is shown."""
+    """Draw the card; let the links of `404.html` start at the root, wherever it is shown."""
     if exception or app.builder.format != "html":
         return
     outdir = Path(app.outdir)
-    search_numbers(outdir / "_static" / "searchtools.js")
     (outdir / "_static" / CARD).write_bytes(
         book_drawings.card(app.config.project)
     )
@@ -200,6 +182,7 @@ def setup(app):
         "html-page-context", add_colab_button, priority=900
     )  # after the theme has made its list of buttons
     app.connect("build-finished", finish)
+    app.setup_extension("book_search")
     app.setup_extension("book_weight")
     app.connect(
         "html-page-context", drop_thebe, priority=900

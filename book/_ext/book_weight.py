@@ -13,9 +13,7 @@ from pathlib import Path
 
 from fontTools import subset
 from PIL import Image
-from sphinx.util import logging
-
-logger = logging.getLogger(__name__)
+from sphinx.errors import ExtensionError
 
 THEME = "styles/pydata-sphinx-theme.css"
 SCRIPT = "scripts/pydata-sphinx-theme.js"
@@ -38,8 +36,10 @@ TERMINAL_COLOUR = re.compile(r"div\.highlight \.-Color\[[^{]*\{[^}]*\}\s*")
 """MyST-NB's 512 rules for outputs that are coloured as in a terminal."""
 ICON_CLASS = re.compile(r"\bfa-[a-z0-9-]+")
 FONT_FILES = re.compile(
-    r'\.woff2\) format\("woff2"\),url\([^)]*\.ttf\) format\("truetype"\)'
+    r"(url\([^)]*\.)(?:woff2|ttf)\)(?: format\([^)]*\))?"
+    r"(?:,url\([^)]*\.ttf\)(?: format\([^)]*\))?)?"
 )
+"""What a style sheet says of one font: WOFF2, or TrueType, or the one and then the other."""
 SIGN = re.compile(r"\\([ef][0-9a-f]{3})\b|([\ue000-\uf8ff])")
 
 PICTURE = re.compile(
@@ -81,7 +81,7 @@ def keep_used_icons(style, used):
         return f'{selectors}{{content:"{sign}";content:"{sign}"/""}}'
 
     return FONT_FILES.sub(
-        '.woff) format("woff")', ICON_RULE.sub(keep, style)
+        r'\1woff) format("woff")', ICON_RULE.sub(keep, style)
     )
 
 
@@ -95,12 +95,35 @@ def signs(texts):
 
 
 def cut_fonts(folder, characters):
-    """Write as WOFF, for which fontTools needs no other package, what is shown of each font."""
+    """Write as WOFF, for which fontTools needs no other package, what is shown of each font.
+
+    Of a font that is there twice the TrueType file is read, for the same reason.
+
+    Raises:
+        ExtensionError: if there is no font, or only one that cannot be read. The fonts are removed
+            afterwards (`UNUSED`), and a page without them shows no icon and no message.
+    """
     options = subset.Options(
         flavor="woff", layout_features=[], hinting=False
     )
-    for path in folder.glob("*.ttf"):
-        font = subset.load_font(str(path), options)
+    fonts = {
+        path.stem: path
+        for kind in ("woff2", "ttf")
+        for path in sorted(folder.glob(f"*.{kind}"))
+    }
+    if not fonts:
+        raise ExtensionError(
+            f"{folder}: the theme has no font of icons there, so that the pages would show none. "
+            "Name the folder that it has them in, in book/_ext/book_weight.py."
+        )
+    for path in fonts.values():
+        try:
+            font = subset.load_font(str(path), options)
+        except ImportError as error:
+            raise ExtensionError(
+                f"{path.name}: fontTools reads WOFF2 only with another package. Install it: "
+                "pip install brotli"
+            ) from error
         subsetter = subset.Subsetter(options)
         subsetter.populate(unicodes=characters)
         subsetter.subset(font)

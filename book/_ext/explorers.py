@@ -20,10 +20,12 @@ HOST = Path(__file__).with_name("explorers.js")
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
-SHARED = "explorer"
+SHARED = ("explorer", "arithmetic")
+"""Modules that others import from, each after those that it imports itself."""
 
 IMPORT = re.compile(
-    r'^import (\{[^}]*\}) from "\./explorer\.js";$', re.MULTILINE
+    rf'^import (\{{[^}}]*\}}) from "\./({"|".join(SHARED)})\.js";$',
+    re.MULTILINE,
 )
 EXPORTED = re.compile(
     r"^export (?:async )?(?:function|const|class) (\w+)", re.MULTILINE
@@ -41,26 +43,29 @@ MOUNTED = re.compile(r'<div class="explorer" data-explorer="(\w+)"')
 def as_script(name, source):
     """Turn a front-end module into a classic script that registers it under its name.
 
-    The shared module offers what it exports to those that import it.
+    A shared module offers what it exports to those that import it.
 
     Raises:
         ValueError: if the module imports something else, or exports in a form that is not foreseen.
     """
-    if name == SHARED:
+    if name in SHARED:
         offered = ", ".join(EXPORTED.findall(source))
-        script = f"{source}window.explorerParts = {{ {offered} }};\n"
+        script = (
+            f"{source}Object.assign((window.explorerParts ??= {{}}), "
+            f"{{ {offered} }});\n"
+        )
         defaults = 1
     else:
         script, defaults = EXPORT_DEFAULT.subn(
             rf"(window.explorers ??= {{}}).{name} = \1;", source
         )
-        script = IMPORT.sub(r"const \1 = window.explorerParts;", script)
+    script = IMPORT.sub(r"const \1 = window.explorerParts;", script)
     script = EXPORT.sub("", script)
     left = LEFT_OVER.search(script)
     if defaults != 1 or left:
         raise ValueError(
-            f"{name}.js: an explorer imports names from ./explorer.js alone, exports functions, "
-            "constants and classes where it declares them, and has one line "
+            f"{name}.js: an explorer imports names from {' and '.join(f'./{s}.js' for s in SHARED)} "
+            "alone, exports functions, constants and classes where it declares them, and has one line "
             "`export default { render };`. "
             + (
                 f"Found: {left[0].strip()}"
@@ -86,16 +91,44 @@ def write_scripts(app):
     for path in WIDGETS.glob("*.js"):
         script = as_script(path.stem, path.read_text("utf-8"))
         (folder / path.name).write_text(script, "utf-8")
-    shutil.copy(WIDGETS / "explorer.css", folder)
+    for path in WIDGETS.glob("*.css"):
+        shutil.copy(path, folder)
     shutil.copy(HOST, folder / "host.js")
+
+
+def shared_by(name):
+    """The shared modules that an explorer imports from."""
+    path = WIDGETS / f"{name}.js"
+    source = path.read_text("utf-8") if path.exists() else ""
+    found = {module for _, module in IMPORT.findall(source)}
+    return found.union(*(shared_by(module) for module in found))
 
 
 def add_scripts(app, pagename, templatename, context, doctree):
     names = sorted(set(MOUNTED.findall(context.get("body", ""))))
-    if names:
-        app.add_css_file("explorers/explorer.css")
-        for name in (SHARED, *names, "host"):
-            app.add_js_file(f"explorers/{name}.js", loading_method="defer")
+    if not names:
+        return
+    shared = {SHARED[0]}.union(*(shared_by(name) for name in names))
+    modules = [*(module for module in SHARED if module in shared), *names]
+    for module in modules:
+        if (WIDGETS / f"{module}.css").exists():
+            app.add_css_file(f"explorers/{module}.css")
+    for module in (*modules, "host"):
+        app.add_js_file(f"explorers/{module}.js", loading_method="defer")
+
+
+def name_explorers(app, pagename, templatename, context, doctree):
+    """Give each explorer the anchor under which its front end answers to an address."""
+    seen = {}
+
+    def anchored(match):
+        name = match[1].replace("_", "-")
+        seen[name] = seen.get(name, 0) + 1
+        anchor = name if seen[name] == 1 else f"{name}-{seen[name]}"
+        return match[0].replace("<div ", f'<div id="{anchor}" ', 1)
+
+    if "body" in context:
+        context["body"] = MOUNTED.sub(anchored, context["body"])
 
 
 def drop_saved_state(app, pagename, templatename, context, doctree):
@@ -111,6 +144,9 @@ def setup(app):
     app.connect("config-inited", prefer_pages_view)
     app.connect("builder-inited", write_scripts)
     app.connect("html-page-context", add_scripts)
+    app.connect(
+        "html-page-context", name_explorers, priority=600
+    )  # after those that look for explorers
     app.connect(
         "html-page-context", drop_saved_state, priority=900
     )  # after those that add files

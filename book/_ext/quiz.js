@@ -65,25 +65,82 @@
     return [!wrongly.length, [words(summary), ...messages]];
   }
 
+  // What was answered stays in this browser, under the address of the page. A question is known by
+  // its words and those of its options, so that an answer is never given to another question.
+  const PLACE = `quiz:${location.pathname}`;
+
+  /** Question → what was chosen, and whether it was checked. Nothing where a browser keeps nothing. */
+  function kept() {
+    try {
+      return JSON.parse(localStorage.getItem(PLACE)) ?? {};
+    } catch {
+      return {};
+    }
+  }
+
+  function keep(name, answer) {
+    const all = kept();
+    if (answer) all[name] = answer;
+    else delete all[name];
+    try {
+      if (Object.keys(all).length) localStorage.setItem(PLACE, JSON.stringify(all));
+      else localStorage.removeItem(PLACE);
+    } catch {
+      // Storage is switched off or full: the quiz works all the same, until the page is left.
+    }
+  }
+
+  const choosable = (input) => input.type !== "text";
+
   function enliven(form) {
     const inputs = [...form.querySelectorAll("input")];
     const answers = [...form.querySelectorAll(".quiz-answers li[data-right]")];
     const verdict = form.querySelector(".quiz-verdict");
-    const button = form.querySelector("button");
-    button.hidden = button.disabled = false;
+    const [button, again] = form.querySelectorAll("button");
+    const question = form.querySelector("fieldset").textContent.replace(/\s+/g, " ").trim();
+    button.hidden = button.disabled = again.disabled = false;
     for (const input of inputs) input.setAttribute("aria-describedby", verdict.id);
 
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
+    const given = () => inputs.map((input) => (choosable(input) ? input.checked : input.value.trim()));
+
+    function check() {
       const [isRight, messages] = judge(form, inputs, answers);
       form.dataset.verdict = isRight === null ? "none" : isRight ? "right" : "wrong";
       verdict.replaceChildren(...messages);
+    }
+
+    function note(checked) {
+      const values = given();
+      const some = values.some(Boolean);
+      again.hidden = !some;
+      keep(question, some ? { values, checked } : null);
+    }
+
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      check();
+      note(true);
     });
     form.addEventListener("input", () => {
       // What was said belongs to another answer.
       delete form.dataset.verdict;
       verdict.replaceChildren();
+      note(false);
     });
+    again.addEventListener("click", () => {
+      form.reset();
+      form.dispatchEvent(new Event("input"));
+      inputs[0].focus();
+    });
+
+    const { values, checked } = kept()[question] ?? {};
+    if (values?.length !== inputs.length) return;
+    inputs.forEach((input, i) => {
+      if (choosable(input)) input.checked = values[i] === true;
+      else input.value = String(values[i]);
+    });
+    again.hidden = !given().some(Boolean);
+    if (checked) check();
   }
 
   document.querySelectorAll("form.quiz-question").forEach(enliven);

@@ -21,7 +21,8 @@ A question without options asks for a number; its answers name the numbers:
     - 54.25 ± 0.01: Wrong. ...
     - anything else: Wrong. ...
 
-On a page each question becomes a form; `quiz.js` answers with the explanation of what was chosen.
+On a page each question becomes a form; `quiz.js` answers with the explanation of what was chosen,
+and the browser keeps what was chosen for the next visit.
 Without JavaScript the explanations stay what they are here, folded under their question.
 """
 
@@ -372,6 +373,7 @@ class Quiz(SphinxDirective):
                 "div",
                 # Enabled and shown by the script. Disabled, it also keeps Enter from sending.
                 element("button", nodes.Text("Check"), type="submit", disabled=True, hidden=True),
+                element("button", nodes.Text("Clear"), type="button", disabled=True, hidden=True),
                 element("div", class_="quiz-verdict", id=f"{name}-verdict", role="status"),
                 class_="quiz-check",
             ),

@@ -8,8 +8,10 @@ from .activations import Activations
 from .augmentation import Augmentation
 from .dropout import Dropout
 from .feature_maps import FeatureMaps
+from .flow import Flow
 from .network_map import NetworkMap
 from .occlusion import Occlusion
+from .one_number import OneNumber
 from .pooling import Pooling
 from .response_normalization import ResponseNormalization
 from .shape_calculator import ShapeCalculator
@@ -20,8 +22,10 @@ __all__ = [
     "Augmentation",
     "Dropout",
     "FeatureMaps",
+    "Flow",
     "NetworkMap",
     "Occlusion",
+    "OneNumber",
     "Pooling",
     "ResponseNormalization",
     "ShapeCalculator",

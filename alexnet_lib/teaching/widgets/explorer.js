@@ -427,6 +427,12 @@ export function decoded(text) {
   return bytes;
 }
 
+/** The bytes of a base64 text that Python compressed (zlib). */
+export async function unpacked(text) {
+  const stream = new Blob([decoded(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Response(stream).arrayBuffer();
+}
+
 /** The rows `[top, bottom)` and columns `[left, right)` of a picture that a unit can see. */
 export function seen({ size, jump, start }, row, column, side) {
   const [top, left] = [row, column].map((place) => start + place * jump);
@@ -440,6 +446,19 @@ export function seen({ size, jump, start }, row, column, side) {
 /** The unit whose patch has its middle closest to a pixel of the picture, along one side. */
 export const unitAt = ({ size, jump, start }, pixel, units) =>
   jump ? clamp(Math.round((pixel - start - size / 2) / jump), 0, units - 1) : 0;
+
+/** The unit of a layer that looks where a unit of another looks: `{ row, column }`. */
+export function unitAlike(from, to, unit, [rows, columns = 1], side) {
+  const middle = (at) => (from.jump ? from.start + at * from.jump + from.size / 2 : side / 2);
+  return {
+    row: unitAt(to, middle(unit.row), rows),
+    column: unitAt(to, middle(unit.column), columns),
+  };
+}
+
+/** A row or column of a map, counted from 0; the middle where the map has none of that number. */
+export const placeOn = (value, size) =>
+  Number.isInteger(Number(value)) && value >= 0 && value < size ? Number(value) : size >> 1;
 
 /**
  * Draws maps side by side, `across` in a row: a unit is a pixel of the canvas, one more is between
@@ -475,18 +494,24 @@ export function drawMaps(canvas, values, shape, across, largest, brightness = Ma
 export const layered = (canvas, overlay, attributes = {}) =>
   html("div", { ...attributes, class: `ex-layered ${attributes.class ?? ""}` }, canvas, overlay);
 
+const UNIT = [8, 8]; // rows and columns of the sheet that a unit of a dense layer takes
+const NAMED_UNIT = [8, 32];
+const NARROWEST_SIGN = 80; // screen pixels a unit needs for its name
+
 /**
  * The sheet with all maps of a layer, and one of them enlarged, in which a unit is chosen.
  *
  * The state has `layer`, `channel`, `row` and `column`; `shapes` are the layers' output shapes by
- * name. `draw(state, values, width)` shows the values of the layer, `words` says them.
+ * name, `names` those of the units of layers that have some. `draw(state, values, width)` shows the
+ * values of the layer, `words` says them.
  */
-export function mapBrowser({ id, read, change, say }, shapes) {
+export function mapBrowser({ id, read, change, say }, shapes, names = {}) {
   const sheetCanvas = html("canvas", { "aria-hidden": "true" });
   const oneCanvas = html("canvas", { "aria-hidden": "true" });
   const chosen = svg("path", { class: "ex-chosen" });
   const unit = svg("path", { class: "ex-chosen" });
-  const overlay = (label, describedBy, mark) =>
+  const signs = svg("g", { class: "ex-signs", "aria-hidden": "true" }); // `words` says the name
+  const overlay = (label, describedBy, ...marks) =>
     svg(
       "svg",
       {
@@ -497,12 +522,18 @@ export function mapBrowser({ id, read, change, say }, shapes) {
         "aria-describedby": describedBy,
         preserveAspectRatio: "none",
       },
-      mark,
+      ...marks,
     );
   const words = html("p", { id: `${id}-unit`, class: "ex-note" });
-  const sheet = overlay("All maps of the layer. Arrow keys choose one.", words.id, chosen);
+  const sheet = overlay("All maps of the layer. Arrow keys choose one.", words.id, signs, chosen);
   const one = overlay("The chosen map. Arrow keys choose a unit.", words.id, unit);
   const shape = ({ layer }) => (shapes[layer].length === 3 ? shapes[layer] : [1, 1, ...shapes[layer]]);
+  /** How large a map is on the sheet; what is a single number takes some room there, too. */
+  function tile(state) {
+    const [rows, columns] = shape(state);
+    if (rows * columns > 1) return [rows, columns];
+    return names[state.layer] ? NAMED_UNIT : UNIT;
+  }
   let across = 1;
 
   const toChannel = (channel) => change({ channel: clamp(channel, 0, shape(read())[2] - 1) });
@@ -516,7 +547,7 @@ export function mapBrowser({ id, read, change, say }, shapes) {
     sheet,
     none,
     (x, y) => {
-      const [rows, columns] = shape(read());
+      const [rows, columns] = tile(read());
       const [right, down] = share(sheet, x, y);
       const column = Math.floor((right * (sheetCanvas.width + 1)) / (columns + 1));
       const row = Math.floor((down * (sheetCanvas.height + 1)) / (rows + 1));
@@ -557,14 +588,22 @@ export function mapBrowser({ id, read, change, say }, shapes) {
   });
 
   const oneBox = layered(oneCanvas, one, { class: "ex-one" });
+  const corner = (channel, high, wide) => [
+    (channel % across) * (wide + 1),
+    Math.floor(channel / across) * (high + 1),
+  ];
   let drawn = [];
   function draw(state, values, largest, width) {
     const [rows, columns, channels] = shape(state);
+    const [high, wide] = tile(state);
     // Twice as wide as high where there is room, square on a small screen.
-    const wanted = Math.sqrt((channels * (width > 500 ? 2 : 1) * (rows + 1)) / (columns + 1));
+    const wanted = Math.sqrt((channels * (width > 500 ? 2 : 1) * (high + 1)) / (wide + 1));
     across = clamp(Math.round(wanted), 1, channels);
     if (drawn[0] !== values || drawn[1] !== across) {
-      drawMaps(sheetCanvas, values, [rows, columns, channels], across, largest);
+      const one = (high * wide) / (rows * columns); // a single number fills its whole tile
+      const spread = new Float32Array(values.length * one);
+      for (let copy = 0; copy < one; copy += 1) spread.set(values, copy * values.length);
+      drawMaps(sheetCanvas, spread, [high, wide, channels], across, largest);
       sheet.setAttribute("viewBox", `0 0 ${sheetCanvas.width} ${sheetCanvas.height}`);
       // Enlarged, units stay squares; reduced, they are averaged.
       sheetCanvas.style.imageRendering = sheetCanvas.width > width ? "auto" : "";
@@ -578,34 +617,52 @@ export function mapBrowser({ id, read, change, say }, shapes) {
       one.setAttribute("viewBox", `0 0 ${columns} ${rows}`);
     }
     drawn = [values, across, state.channel];
-    const left = (state.channel % across) * (columns + 1);
-    const top = Math.floor(state.channel / across) * (rows + 1);
-    chosen.setAttribute("d", `M${left} ${top}h${columns}v${rows}h${-columns}z`);
+    drawSigns(state, values, largest, width);
+    const [left, top] = corner(state.channel, high, wide);
+    chosen.setAttribute("d", `M${left} ${top}h${wide}v${high}h${-wide}z`);
     unit.setAttribute("d", `M${state.column} ${state.row}h1v1h-1z`);
     oneBox.hidden = rows * columns === 1;
+  }
+
+  /** The names of single units, each on its own, where there is room for letters. */
+  function drawSigns(state, values, largest, width) {
+    const [high, wide] = tile(state);
+    const scale = width / sheetCanvas.width;
+    const given = wide * scale < NARROWEST_SIGN ? [] : (names[state.layer] ?? []);
+    signs.replaceChildren(
+      ...given.map((name, index) => {
+        const [left, top] = corner(index, high, wide);
+        const bright = Math.sqrt(Math.max(values[index], 0) / (largest || 1)) > 0.5;
+        const look = { class: bright ? "ex-on-light" : "ex-on-dark", style: `font-size: ${13 / scale}px` };
+        const middle = { "text-anchor": "middle", "dominant-baseline": "central" };
+        return label(left + wide / 2, top + high / 2, name, { ...look, ...middle });
+      }),
+    );
   }
 
   /** What the chosen unit says, and which part of the picture it says it of. */
   function write(state, values, patch) {
     const [rows, columns, channels] = shape(state);
     const value = values[(state.row * columns + state.column) * channels + state.channel];
+    const name = names[state.layer] ? `, ${names[state.layer][state.channel]}` : "";
     const who =
       rows * columns === 1
-        ? `Unit ${state.channel} of ${state.layer}`
+        ? `Unit ${state.channel} of ${state.layer}${name}`
         : `Row ${state.row}, column ${state.column} of map ${state.channel}`;
     const where = `rows ${patch.top} to ${patch.bottom - 1}, columns ${patch.left} to ${patch.right - 1}`;
     words.textContent = `${who}: ${significant(value)}. It sees ${where} of the picture. All are counted from 0.`;
     say(words.textContent);
   }
 
-  return { sheet: layered(sheetCanvas, sheet), one: oneBox, words, draw, write };
+  return { sheet: layered(sheetCanvas, sheet), one: oneBox, words, draw, write, toUnit };
 }
 
 /** The `count` most probable classes as bars. Where an answer has changed, a mark says from where. */
 export function answerBars(names, count) {
   const rows = Array.from({ length: Math.min(count, names.length) }, () => {
     const [name, share] = [html("span"), html("span", { class: "ex-percent" })];
-    const [bar, mark] = [html("span", { class: "ex-share" }), html("span", { class: "ex-was" })];
+    const bar = html("span", { class: "ex-share" });
+    const mark = html("span", { class: "ex-was", hidden: "" });
     const track = html("span", { class: "ex-track", "aria-hidden": "true" }, bar, mark);
     return { name, share, bar, mark, row: html("li", {}, name, track, share) };
   });
@@ -628,8 +685,8 @@ export function answerBars(names, count) {
   return { list, draw };
 }
 
-/** A share as a percentage with one digit after the point. */
-export const percent = (share) => `${(100 * share).toFixed(1)} %`;
+/** A share as a percentage with one digit after the point, which no line break takes apart. */
+export const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
 
 /** The place of the largest of some numbers. */
 export const largestOf = (numbers) =>

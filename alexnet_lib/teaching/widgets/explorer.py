@@ -10,16 +10,33 @@ import traitlets
 
 FOLDER = Path(__file__).parent
 
-_IMPORT = re.compile(r'^import \{[^}]*\} from "\./explorer\.js";\n', re.MULTILINE)
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js";\n', re.MULTILINE)
 
 
-def front_end(module: str) -> str:
+def _source(name: str) -> str:
+    return (FOLDER / f"{name}.js").read_text("utf-8")
+
+
+def modules(name: str) -> list[str]:
+    """The modules that `NAME.js` needs, each after those that it imports, itself last."""
+    found = []
+    for imported in _IMPORT.findall(_source(name)):
+        found += [module for module in modules(imported) if module not in found]
+    return [*found, name]
+
+
+def front_end(name: str) -> str:
     """The source of `NAME.js` as one module that imports nothing, as anywidget wants it.
 
-    What it imports from `explorer.js` then stands before it.
+    What it imports from `explorer.js`, and from other modules here, then stands before it.
     """
-    shared, own = ((FOLDER / f"{name}.js").read_text("utf-8") for name in ("explorer", module))
-    return shared + _IMPORT.sub("", own)
+    return "".join(_IMPORT.sub("", _source(module)) for module in modules(name))
+
+
+def style(name: str) -> str:
+    """The style sheet of `NAME.js`: that of all explorers, and those of its modules' own."""
+    paths = [FOLDER / f"{module}.css" for module in modules(name)]
+    return "".join(path.read_text("utf-8") for path in paths if path.exists())
 
 
 class Explorer(anywidget.AnyWidget):
@@ -27,7 +44,8 @@ class Explorer(anywidget.AnyWidget):
 
     A subclass sits in `NAME.py` and says `_module = "NAME"`; its front end is `NAME.js` beside it,
     its look `explorer.css`, and the parts in `explorer.js` are shared by all. (The name is no
-    keyword of the class: Colab's traitlets takes none.) It implements `still` and `__repr__`.
+    keyword of the class: Colab's traitlets takes none.) It implements `still` and `__repr__`. A
+    `NAME.css` beside it is its own look.
 
     The reader's settings are traits of simple types, which the address of a page can carry; data
     that come with the widget are lists and dictionaries, which no address can replace.
@@ -38,8 +56,6 @@ class Explorer(anywidget.AnyWidget):
     the reader sees. The output is the same on every run, so that it can be compared; what a network
     answered is in an attribute of its own, for its last digits depend on the machine.
     """
-
-    _css = FOLDER / "explorer.css"
 
     _measured: tuple[str, ...] = ()
     """The traits that hold what a network answered."""
@@ -53,7 +69,7 @@ class Explorer(anywidget.AnyWidget):
 
     def __init_subclass__(cls, **options):
         if "_module" in vars(cls):  # not where traitlets derives a class, to add a trait
-            cls._esm = front_end(cls._module)
+            cls._esm, cls._css = front_end(cls._module), style(cls._module)
         super().__init_subclass__(**options)
 
     @traitlets.default("limits")

@@ -2,23 +2,19 @@
 // Python computed the maps (feature_maps.py); `unpackedMaps` undoes its rounding.
 import {
   clamp,
-  decoded,
   html,
   mapBrowser,
   mount,
   onDrag,
   onKeys,
   outline,
+  placeOn,
   seen,
   svg,
+  unitAlike,
   unitAt,
+  unpacked,
 } from "./explorer.js";
-
-/** What `packed` of feature_maps.py packed, as bytes. */
-export async function unpacked(text) {
-  const stream = new Blob([decoded(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Response(stream).arrayBuffer();
-}
 
 /** Maps as Float32Array: rows, then columns, then channels. */
 export async function unpackedMaps({ largest, values }, [rows, columns, channels], levels) {
@@ -81,10 +77,10 @@ function build(tools) {
   onKeys(picture, () => {
     const { row, column } = read();
     return {
-      ArrowLeft: () => change({ row, column: Math.max(column - 1, 0) }),
-      ArrowRight: () => change({ row, column: column + 1 }),
-      ArrowUp: () => change({ row: Math.max(row - 1, 0), column }),
-      ArrowDown: () => change({ row: row + 1, column }),
+      ArrowLeft: () => browser.toUnit(row, column - 1),
+      ArrowRight: () => browser.toUnit(row, column + 1),
+      ArrowUp: () => browser.toUnit(row - 1, column),
+      ArrowDown: () => browser.toUnit(row + 1, column),
     };
   });
 
@@ -186,13 +182,19 @@ function build(tools) {
     browser.write(state, maps.values, box);
   }
 
+  /** Goes to another layer, and there to the unit that looks at the same place of the picture. */
+  function toLayer(layer) {
+    const state = read();
+    change({ layer, ...unitAlike(fields[state.layer], fields[layer], state, shapes[layer], input) });
+  }
+
   const named = (names) => names.map((name) => [name, name]);
   const parts = [
     html(
       "div",
       { class: "ex-bar ex-tight" },
       html("div", { class: "ex-bar" }, ...select("picture", "Picture", named(Object.keys(photographs)))),
-      html("div", { class: "ex-bar" }, ...select("layer", "Layer", named(Object.keys(shapes)))),
+      html("div", { class: "ex-bar" }, ...select("layer", "Layer", named(Object.keys(shapes)), toLayer)),
       reset(),
     ),
     trouble,
@@ -216,10 +218,9 @@ function render(context) {
       if (!Object.hasOwn(shapes, state.layer)) [state.layer] = Object.keys(shapes);
       if (!Object.hasOwn(photographs, state.picture)) [state.picture] = Object.keys(photographs);
       const [rows, columns, channels] = shapes[state.layer];
-      const whole = (value) => Math.round(Number(value)) || 0;
       state.channel = clamp(state.channel, 0, channels - 1);
-      state.row = clamp(whole(state.row), 0, rows - 1);
-      state.column = clamp(whole(state.column), 0, columns - 1);
+      state.row = placeOn(state.row, rows);
+      state.column = placeOn(state.column, columns);
       return state;
     },
     build,

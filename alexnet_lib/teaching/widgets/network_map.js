@@ -9,8 +9,10 @@ import {
   onKeys,
   outline,
   rect,
+  placeOn,
   seen,
   svg,
+  unitAlike,
   unitAt,
 } from "./explorer.js";
 
@@ -39,11 +41,13 @@ function build({ id, read, change, data, say, select, reset }) {
   const choices = Object.entries(networks).map(([key, { label }]) => [key, label]);
   const network = select("variant", "Network", choices, (variant) => take(variant, read().layer));
 
+  /** Goes to another layer, and there to the unit that looks at the same place of the photograph. */
   function take(variant, name) {
     const { layers } = networks[variant];
-    const { name: layer, shape } = layers.find((one) => one.name === name) ?? layers[0];
-    const [row, column] = shape.length === 3 ? shape.map((side) => Math.floor(side / 2)) : [0, 0];
-    change({ variant, layer, row, column });
+    const { record, size, ...unit } = read();
+    const { name: layer, shape, field } = layers.find((one) => one.name === name) ?? layers[0];
+    const units = shape.length === 3 ? shape : [1, 1];
+    change({ variant, layer, ...unitAlike(record.field, field, unit, units, size) });
   }
 
   // ---- The photograph -------------------------------------------------------------------------
@@ -261,7 +265,7 @@ function settle(networks, state) {
   const record = layers[at];
   const units = record.shape.length === 3 ? record.shape.slice(0, 2) : [1, 1];
   ["row", "column"].forEach((side, index) => {
-    state[side] = clamp(Math.round(Number(state[side])) || 0, 0, units[index] - 1);
+    state[side] = placeOn(state[side], units[index]);
   });
   return { ...state, layer: record.name, layers, size, towers, at, record, units };
 }

@@ -3,7 +3,6 @@
 import {
   answerBars,
   clamp,
-  decoded,
   drawMaps,
   html,
   largestOf,
@@ -14,6 +13,7 @@ import {
   percent,
   rect,
   svg,
+  unpacked,
 } from "./explorer.js";
 
 const GUESSES = 5;
@@ -21,8 +21,7 @@ const LEVELS = 10000;
 
 /** Probabilities `(rows, columns, classes)` as Float32Array, from what `packed` of Python packed. */
 export async function unpackedAnswers(text) {
-  const stream = new Blob([decoded(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const levels = new Uint16Array(await new Response(stream).arrayBuffer());
+  const levels = new Uint16Array(await unpacked(text));
   return Float32Array.from(levels, (level) => level / LEVELS);
 }
 

@@ -11,23 +11,25 @@ LARGEST = 20_000
 """Characters of a data URL; a saved notebook holds it twice."""
 
 
-def data_url(photograph) -> str:
-    """A square photograph as a `data:` address of a JPEG, the best that fits in `LARGEST`.
+def data_url(photograph, side: int = SIDE, largest: int = LARGEST) -> str:
+    """A square photograph as a `data:` address of a JPEG, the best that fits in `largest`.
 
     Args:
         photograph: `(rows, columns, 3)`, RGB, 0..255, any numeric dtype; or the path of a file.
             What is not square is cropped to its central square, as in section 2 of the paper.
+        side: pixels of the JPEG.
+        largest: characters of the address.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it is neither.
     """
-    image = square(photograph)
+    image = square(photograph, side)
     for quality in range(90, 0, -5):
         file = io.BytesIO()
         image.save(file, "JPEG", quality=quality, optimize=True)
         address = f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
-        if len(address) <= LARGEST:
+        if len(address) <= largest:
             break
     return address
 

@@ -13,10 +13,13 @@ import {
   onDrag,
   onKeys,
   percent,
+  placeOn,
   rect,
   seen,
   svg,
+  unitAlike,
   unitAt,
+  unpacked,
 } from "./explorer.js";
 
 const FOLDER = new URL("../live/", document.currentScript.src);
@@ -39,7 +42,8 @@ function script(name) {
         element.onerror = () => {
           loaded.delete(name);
           element.remove();
-          reject(new Refusal(`The file ${name}.js cannot be loaded, so the network cannot run. Was the book built without TensorFlow.js?`));
+          const why = name.startsWith("weights") ? "" : " Was the book built without TensorFlow.js?";
+          reject(new Refusal(`The file ${name}.js cannot be loaded, so the network cannot run.${why}`));
         };
       }),
     );
@@ -162,7 +166,9 @@ function build(tools) {
   // ---- The network, and one pass after the other ------------------------------------------------
 
   let engine = null; // a computer of live/network.js
-  let tensors = null;
+  let reader = null; // of the file of weights, which arrives in parts
+  let whole = false; // whether all of it has
+  let arrivals = 0;
   let pixels = null; // of the picture, 0..255, R, G, B
   let version = 0; // of the picture
   let answers = null; // probabilities
@@ -179,7 +185,7 @@ function build(tools) {
     silenced: silencedFilters(silenced, shapes),
   });
   const question = ({ normalize, tower, silenced, cover, top, left, size }) =>
-    JSON.stringify([version, engine.backend, normalize, tower, silenced, cover && [top, left, size]]);
+    JSON.stringify([version, engine.backend, arrivals, normalize, tower, silenced, cover && [top, left, size]]);
 
   function covered({ cover, top, left, size }) {
     if (!cover) return pixels;
@@ -195,8 +201,9 @@ function build(tools) {
   let turn = Promise.resolve();
   /** What computes takes its turn: two backends must not compute at the same time. */
   function alone(task) {
-    turn = turn.then(task);
-    return turn;
+    const done = turn.then(task);
+    turn = done.catch(() => {}); // the next one takes its turn all the same
+    return done;
   }
 
   /** Answers the newest question, and the next one if another has come up in the meantime. */
@@ -220,9 +227,9 @@ function build(tools) {
         }
         if (shown !== state.layer) {
           values = await engine.read(state.layer);
-          most = values.reduce((largest, value) => Math.max(largest, value), 0);
+          most = values?.reduce((largest, value) => Math.max(largest, value), 0);
           shown = state.layer;
-        } else if (judged !== picture) {
+        } else if (whole && judged !== picture) {
           before = await engine.answers(pixels);
           judged = picture;
         } else break;
@@ -238,27 +245,95 @@ function build(tools) {
   }
 
   function refuse(error, what) {
+    comparison.replaceChildren(); // nothing is being loaded any more
     refusal.textContent = error instanceof Refusal ? error.message : `${what}: ${error.message}`;
     if (!(error instanceof Refusal)) reportError(error);
   }
 
   // ---- Backends -----------------------------------------------------------------------------------
 
+  const runtimeOf = (backend) => ["tf-core", `tf-${backend}`, ...(backend === "wasm" ? ["wasm"] : [])];
+  const partsOfWeights = () =>
+    Object.keys(window.alexnetFiles.sizes).filter((name) => name.startsWith("weights-")).sort();
+
+  const meter = html("progress", { "aria-label": "Loading the network" });
+  const there = new Set(); // the names of the files that have been loaded
+  async function load(name) {
+    await script(name);
+    there.add(name);
+    showLoading();
+  }
+
+  /** How much of the network has been loaded, where the comparison stands later. */
+  function showLoading() {
+    if (whole || !reader) return;
+    const { sizes } = window.alexnetFiles;
+    const size = (names) => names.reduce((sum, name) => sum + (sizes[name] ?? 0), 0);
+    const all = [...runtimeOf(firstBackend), ...partsOfWeights()];
+    const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
+    meter.max = size(all);
+    meter.value = size(all.filter((name) => there.has(name)));
+    const says = `Loading the network: ${megabytes(meter.value)} of ${megabytes(meter.max)}\u00a0MB.`;
+    comparison.replaceChildren(meter, " ", says);
+  }
+
+  let firstBackend = null;
+  let loading = null;
+  /** Loads the weights, part by part, after the programs that the first layers wait for. */
+  async function loadWeights(programs) {
+    const names = partsOfWeights();
+    const { alexnetFiles: files, alexnetLive: live } = window;
+    reader = new live.SafetensorsReader();
+    showLoading();
+    let next = load(names[0]);
+    await programs.catch(() => {}); // it is told by the one who asked for them
+    for (const [index, name] of names.entries()) {
+      await next;
+      if (index + 1 < names.length) next = load(names[index + 1]);
+      next.catch(() => {}); // it is told when its turn comes
+      reader.add(new Uint8Array(await unpacked(files[name])));
+      delete files[name];
+      if (index + 1 === names.length) {
+        reader.end();
+        whole = true;
+        comparison.replaceChildren();
+      }
+      await alone(() => supply());
+    }
+  }
+
+  const given = new WeakMap(); // computer → the names of the tensors that it has
+  /** Gives a computer the weights that have arrived since it was last given some. */
+  async function supply(computer = engine) {
+    if (!computer || !reader) return;
+    const has = given.get(computer) ?? new Set();
+    const fresh = Object.entries(reader.tensors).filter(([name]) => !has.has(name));
+    if (!fresh.length) return;
+    await computer.add(Object.fromEntries(fresh), whole);
+    given.set(computer, new Set(Object.keys(reader.tensors)));
+    if (computer !== engine) return;
+    arrivals += 1;
+    drawFilter(read());
+    work();
+  }
+
   async function use(backend) {
     const { alexnetLive: live } = window;
-    const runtime = ["tf-core", `tf-${backend}`];
-    const binary = backend === "wasm" ? ["wasm"] : [];
-    await Promise.all(["weights", ...runtime, ...binary].map(script));
+    const programs = runtimeOf(backend);
+    await Promise.all(programs.map(load));
     const { alexnetFiles: files } = window;
-    tensors ??= live.readSafetensors(decoded(files.weights));
-    const needs = [backend, network, tensors, ...binary.map((name) => decoded(files[name]))];
+    const scripts = programs.filter((name) => typeof files[name] === "function");
+    const needs = [backend, network, ...(files.wasm && backend === "wasm" ? [decoded(files.wasm)] : [])];
+    let computer;
     try {
-      return await live.startInWorker([...runtime, "network"].map((name) => files[name]), ...needs);
+      computer = await live.startInWorker([...scripts, "network"].map((name) => files[name]), ...needs);
     } catch {
       // No worker in this browser, or none that can do this: then the page computes.
-      runtime.forEach(runHere);
-      return live.Computer.start(...needs);
+      scripts.forEach(runHere);
+      computer = await live.Computer.start(...needs);
     }
+    await supply(computer);
+    return computer;
   }
 
   function replace(next) {
@@ -281,13 +356,16 @@ function build(tools) {
             : `This browser has no ${BACKENDS[wanted]} that the network could run on.`,
         );
       }
-      replace(await use(backend));
+      firstBackend ??= backend;
+      const starting = use(backend);
+      loading ??= loadWeights(starting).catch((error) => refuse(error, "The weights cannot be used"));
+      replace(await starting);
     } catch (error) {
       refuse(error, "The network cannot run here");
     }
     work();
     if (wanted === "automatic" && engine?.backend === "wasm" && window.alexnetLive.hasGraphics()) {
-      void alone(tryGraphics);
+      void loading.then(() => whole && alone(tryGraphics));
     }
   }
 
@@ -451,7 +529,6 @@ function build(tools) {
     patch,
   );
   const toSquare = (top, left) => change({ top: Math.round(top), left: Math.round(left) });
-  const toUnit = (row, column) => change({ row, column });
   const pixel = (x, y) => [x, y].map((at) => (at / overlay.clientWidth) * side);
   onDrag(
     overlay,
@@ -467,14 +544,14 @@ function build(tools) {
       if (cover) toSquare(row - down, column - right);
       else {
         const [rows, columns] = shapes[layer];
-        toUnit(unitAt(fields[layer], row, rows), unitAt(fields[layer], column, columns ?? 1));
+        browser.toUnit(unitAt(fields[layer], row, rows), unitAt(fields[layer], column, columns ?? 1));
       }
     },
   );
   onKeys(overlay, () => {
     const { cover, top, left, row, column } = read();
     const go = (down, right) => () =>
-      cover ? toSquare(top + 8 * down, left + 8 * right) : toUnit(row + down, column + right);
+      cover ? toSquare(top + 8 * down, left + 8 * right) : browser.toUnit(row + down, column + right);
     return { ArrowLeft: go(0, -1), ArrowRight: go(0, 1), ArrowUp: go(-1, 0), ArrowDown: go(1, 0) };
   });
 
@@ -497,11 +574,16 @@ function build(tools) {
 
   // ---- Layers and maps ------------------------------------------------------------------------------
 
-  const browser = mapBrowser({ ...tools, say: () => {} }, shapes);
+  const browser = mapBrowser({ ...tools, say: () => {} }, shapes, { [last]: names });
+  /** Goes to another layer, and there to the unit that looks at the same place of the picture. */
+  function toLayer(layer) {
+    const state = read();
+    change({ layer, ...unitAlike(fields[state.layer], fields[layer], state, shapes[layer], side) });
+  }
   const chain = layers.map(({ name, output_shape: shape }) => {
     const size = shape.length === 3 ? shape.join("×") : String(shape[0]);
     const label = html("span", { class: "ex-note" }, size);
-    const one = html("button", { type: "button", "data-layer": name, onclick: () => change({ layer: name }) }, name, label);
+    const one = html("button", { type: "button", "data-layer": name, onclick: () => toLayer(name) }, name, label);
     return { name, one };
   });
   const heading = html("p", {});
@@ -531,7 +613,7 @@ function build(tools) {
   /** The filter itself, where it looks at the three colours of the picture: grey is a weight of 0. */
   function drawFilter({ layer, channel }) {
     const { kind, kernel: size, input_shape: shape, groups } = byName[layer];
-    const kernel = tensors?.[`${layer}/kernel`];
+    const kernel = reader?.tensors[`${layer}/kernel`];
     filter.hidden = kind !== "convolution" || shape[2] / groups !== 3 || !kernel;
     if (filter.hidden) return;
     const filters = kernel.shape.at(-1);
@@ -555,7 +637,8 @@ function build(tools) {
       towers && kind === "convolution" ? `, ${channel < filters / 2 ? "first" : "second"} tower` : "";
     const what = kind === "dense" ? "unit" : "map";
     for (const input of channelRow.querySelectorAll("input")) input.max = shapes[layer].at(-1) - 1;
-    heading.textContent = `${layer}: ${what} ${channel} of ${commas(shapes[layer].at(-1))}${tower}`;
+    const name = layer === last ? `, ${names[channel]}` : "";
+    heading.textContent = `${layer}: ${what} ${channel} of ${commas(shapes[layer].at(-1))}${tower}${name}`;
     const list = silencedFilters(silenced, shapes);
     silence.disabled = layer === last || !["convolution", "dense"].includes(kind);
     silence.checked = list[layer]?.includes(channel) ?? false;
@@ -583,6 +666,10 @@ function build(tools) {
 
   function drawMapsOf(state) {
     const { layer } = state;
+    const awaited = shown === layer && values === null; // for weights that are still being loaded
+    browser.sheet.classList.toggle("ex-awaited", awaited);
+    browser.one.classList.toggle("ex-awaited", awaited);
+    if (awaited) browser.words.textContent = `The weights of ${layer} are still being loaded.`;
     if (values?.length !== shapes[layer].reduce((product, size) => product * size)) return; // not yet
     browser.draw(state, values, most, width);
     const whole = { size: side, jump: 0, start: 0 };
@@ -615,7 +702,7 @@ function build(tools) {
     for (const [name, value] of Object.entries({ x: state.left, y: state.top, width: state.size, height: state.size })) {
       grey.setAttribute(name, value);
     }
-    sizeRow.hidden = !state.cover;
+    for (const control of sizeRow.querySelectorAll("input")) control.disabled = !state.cover;
     overlay.setAttribute(
       "aria-label",
       state.cover
@@ -671,7 +758,6 @@ function build(tools) {
                 ]),
               )
             : null,
-          silencedList,
         ),
       ),
     ),
@@ -681,7 +767,7 @@ function build(tools) {
       "div",
       { class: "ex-beside" },
       browser.one,
-      html("div", { class: "ex-words" }, heading, channelRow, silenceLabel, filter, browser.words),
+      html("div", { class: "ex-words" }, heading, channelRow, silenceLabel, silencedList, filter, browser.words),
     ),
     html("div", { class: "ex-bar" }, ...select("backend", "Computed by", Object.entries(BACKENDS)), timing),
   ];
@@ -710,12 +796,28 @@ function build(tools) {
   document.addEventListener("paste", paste);
   queueMicrotask(() => whenThere(status.closest(".explorer-panel")));
 
+  // A browser opens a file that is dropped beside the frame in place of the page, and everything
+  // done on it is lost. Whoever drops a picture here means the network.
+  const holdFile = (event) => {
+    if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
+  };
+  const takeBeside = (event) => {
+    if (event.defaultPrevented || !event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    const file = offered(event.dataTransfer);
+    if (file) void takeFile(file);
+  };
+  document.addEventListener("dragover", holdFile);
+  document.addEventListener("drop", takeBeside);
+
   return {
     parts: panel,
     draw,
     close() {
       stopCamera();
       document.removeEventListener("paste", paste);
+      document.removeEventListener("dragover", holdFile);
+      document.removeEventListener("drop", takeBeside);
     },
   };
 }
@@ -736,10 +838,9 @@ function render(context) {
       if (!known.has(state.layer)) state.layer = network.layers[0].name;
       const shape = known.get(state.layer);
       const [rows, columns] = shape.length === 3 ? shape : [1, 1];
-      const whole = (value) => Math.round(Number(value)) || 0;
       state.channel = clamp(state.channel, 0, shape.at(-1) - 1);
-      state.row = clamp(whole(state.row), 0, rows - 1);
-      state.column = clamp(whole(state.column), 0, columns - 1);
+      state.row = placeOn(state.row, rows);
+      state.column = placeOn(state.column, columns);
       state.top = clamp(state.top, 0, side - state.size);
       state.left = clamp(state.left, 0, side - state.size);
       if (!Object.hasOwn(TOWERS, state.tower)) state.tower = "both";

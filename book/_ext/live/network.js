@@ -5,29 +5,72 @@
 self.alexnetLive = (() => {
   const ARRAYS = { I8: Int8Array, F32: Float32Array };
 
-  /** The tensors of a safetensors file: name → `{ shape, values }`. */
-  function readSafetensors(bytes) {
-    const damaged = (what) => new Error(`The file of weights is damaged: ${what}.`);
-    if (bytes.byteLength < 8) throw damaged("it has no header");
-    const view = new DataView(bytes.buffer, bytes.byteOffset);
-    const start = 8 + Number(view.getBigUint64(0, true));
-    if (start > bytes.byteLength) throw damaged("its header is cut off");
-    const { __metadata__, ...header } = JSON.parse(
-      new TextDecoder().decode(bytes.subarray(8, start)),
-    );
-    const tensors = {};
-    for (const [name, { dtype, shape, data_offsets: offsets }] of Object.entries(header)) {
-      const [from, to] = offsets.map((offset) => start + offset);
-      const count = shape.reduce((product, side) => product * side, 1);
-      const kind = ARRAYS[dtype];
-      if (!kind) throw damaged(`${name} is of the type ${dtype}`);
-      if (to > bytes.byteLength || to - from !== count * kind.BYTES_PER_ELEMENT) {
-        throw damaged(`${name} is cut off`);
-      }
-      // A copy, because a view of floats may begin at multiples of four bytes only.
-      tensors[name] = { shape, values: new kind(bytes.slice(from, to).buffer) };
+  /** Reads a safetensors file that arrives in parts, which need not end where a tensor ends. */
+  class SafetensorsReader {
+    constructor() {
+      this.bytes = new Uint8Array(0);
+      this.received = 0;
+      this.waiting = null; // what the header announces, in the order of the file
+      this.tensors = {};
     }
-    return tensors;
+
+    damaged(what) {
+      return new Error(`The file of weights is damaged: ${what}.`);
+    }
+
+    /** Takes the next part. What is complete by now stands in `tensors`: name → `{ shape, values }`. */
+    add(part) {
+      const length = this.received + part.byteLength;
+      if (length > this.bytes.byteLength) {
+        const longer = new Uint8Array(length);
+        longer.set(this.bytes.subarray(0, this.received));
+        this.bytes = longer;
+      }
+      this.bytes.set(part, this.received);
+      this.received = length;
+      if (!this.waiting && !this.readHeader()) return;
+      while (this.waiting.length && this.waiting[0].to <= this.received) {
+        const { name, shape, kind, from, to } = this.waiting.shift();
+        // A copy, because a view of floats may begin at multiples of four bytes only.
+        this.tensors[name] = { shape, values: new kind(this.bytes.slice(from, to).buffer) };
+      }
+    }
+
+    readHeader() {
+      if (this.received < 8) return false;
+      const start = 8 + Number(new DataView(this.bytes.buffer).getBigUint64(0, true));
+      if (start > this.received) return false;
+      const text = new TextDecoder().decode(this.bytes.subarray(8, start));
+      const { __metadata__, ...header } = JSON.parse(text);
+      this.waiting = Object.entries(header).map(([name, { dtype, shape, data_offsets: offsets }]) => {
+        const [from, to] = offsets.map((offset) => start + offset);
+        const kind = ARRAYS[dtype];
+        if (!kind) throw this.damaged(`${name} is of the type ${dtype}`);
+        const count = shape.reduce((product, side) => product * side, 1);
+        if (to - from !== count * kind.BYTES_PER_ELEMENT) throw this.damaged(`${name} is cut off`);
+        return { name, shape, kind, from, to };
+      });
+      this.waiting.sort((one, other) => one.from - other.from);
+      const whole = new Uint8Array(this.waiting.reduce((most, { to }) => Math.max(most, to), start));
+      whole.set(this.bytes.subarray(0, Math.min(this.received, whole.byteLength)));
+      this.bytes = whole;
+      return true;
+    }
+
+    /** Says what is missing once all parts have been added. */
+    end() {
+      if (this.received < 8) throw this.damaged("it has no header");
+      if (!this.waiting) throw this.damaged("its header is cut off");
+      if (this.waiting.length) throw this.damaged(`${this.waiting[0].name} is cut off`);
+      return this.tensors;
+    }
+  }
+
+  /** The tensors of a whole safetensors file: name → `{ shape, values }`. */
+  function readSafetensors(bytes) {
+    const reader = new SafetensorsReader();
+    reader.add(bytes);
+    return reader.end();
   }
 
   /** A kernel in float32: 8 bits times the scale of its output channel, the last axis. */
@@ -124,9 +167,9 @@ self.alexnetLive = (() => {
       this.outputs = outputs;
     }
 
-    /** Float32Array of a layer's output: rows, then columns, then channels. */
-    read(name) {
-      return this.outputs.get(name).data();
+    /** Float32Array of a layer's output: rows, then columns, then channels; null if it has none yet. */
+    async read(name) {
+      return (await this.outputs.get(name)?.data()) ?? null;
     }
 
     dispose() {
@@ -136,38 +179,55 @@ self.alexnetLive = (() => {
   }
 
   class Network {
-    /** `description` is `{ layers, input_shape, mean }`, `tensors` what `readSafetensors` gave. */
-    constructor(tf, description, tensors) {
+    /**
+     * `description` is `{ layers, input_shape, mean }`, `tensors` what `readSafetensors` gave. While
+     * the file is still arriving, it is not `whole`, and the rest follows by `add`.
+     */
+    constructor(tf, description, tensors, whole = true) {
       this.tf = tf;
       this.description = description;
       this.backend = tf.getBackend();
       this.weights = {};
-      for (const layer of description.layers) {
-        if (!["convolution", "dense"].includes(layer.kind)) continue;
-        const [kernel, scale, bias] = ["kernel", "scale", "bias"].map((what) => {
-          const tensor = tensors[`${layer.name}/${what}`];
-          if (!tensor) throw new Error(`The file of weights has no ${what} for ${layer.name}.`);
-          return tensor;
-        });
-        const groups = layer.groups ?? 1;
-        const filters = layer.output_shape.at(-1);
-        const expected =
-          layer.kind === "dense"
-            ? [layer.input_shape[0], filters]
-            : [layer.kernel, layer.kernel, layer.input_shape[2] / groups, filters];
-        if (String(kernel.shape) !== String(expected)) {
-          throw new Error(
-            `The kernel of ${layer.name} is ${kernel.shape.join("×")}; ` +
-              `the description asks for ${expected.join("×")}.`,
-          );
-        }
-        const whole = tf.tensor(dequantize(kernel.values, scale.values), kernel.shape);
-        this.weights[layer.name] = {
-          kernels: groups === 1 ? [whole] : tf.split(whole, groups, 3),
-          biases: groups === 1 ? [tf.tensor1d(bias.values)] : tf.split(tf.tensor1d(bias.values), groups),
-        };
-        if (groups > 1) whole.dispose();
+      this.waiting = {};
+      this.add(tensors, whole);
+    }
+
+    /** Takes tensors; a layer that has all of its own by now can compute. */
+    add(arrived, whole) {
+      const tensors = Object.assign(this.waiting, arrived);
+      for (const layer of this.description.layers) {
+        const { name } = layer;
+        if (!["convolution", "dense"].includes(layer.kind) || this.weights[name]) continue;
+        const missing = ["kernel", "scale", "bias"].find((what) => !tensors[`${name}/${what}`]);
+        if (!missing) {
+          this.weights[name] = this.weightsOf(layer, tensors);
+          for (const what of ["kernel", "scale", "bias"]) delete tensors[`${name}/${what}`];
+        } else if (whole) throw new Error(`The file of weights has no ${missing} for ${name}.`);
       }
+    }
+
+    weightsOf(layer, tensors) {
+      const { tf } = this;
+      const [kernel, scale, bias] = ["kernel", "scale", "bias"].map((what) => tensors[`${layer.name}/${what}`]);
+      const groups = layer.groups ?? 1;
+      const filters = layer.output_shape.at(-1);
+      const expected =
+        layer.kind === "dense"
+          ? [layer.input_shape[0], filters]
+          : [layer.kernel, layer.kernel, layer.input_shape[2] / groups, filters];
+      if (String(kernel.shape) !== String(expected)) {
+        throw new Error(
+          `The kernel of ${layer.name} is ${kernel.shape.join("×")}; ` +
+            `the description asks for ${expected.join("×")}.`,
+        );
+      }
+      const whole = tf.tensor(dequantize(kernel.values, scale.values), kernel.shape);
+      const kernels = groups === 1 ? [whole] : tf.split(whole, groups, 3);
+      if (groups > 1) whole.dispose();
+      const all = tf.tensor1d(bias.values);
+      const biases = groups === 1 ? [all] : tf.split(all, groups);
+      if (groups > 1) all.dispose();
+      return { kernels, biases };
     }
 
     /** One layer. Filters that are silent give zeros, whatever they would have said. */
@@ -182,7 +242,8 @@ self.alexnetLive = (() => {
 
     /**
      * Sends one picture through. `pixels` are its colours, 0..255: rows, columns, R, G, B. Between
-     * two layers the page may do something else, so that it stays alive on a slow machine.
+     * two layers the page may do something else, so that it stays alive on a slow machine. The pass
+     * ends before the first layer whose weights have not arrived.
      */
     async forward(pixels, edits = NO_EDITS) {
       const { tf, description } = this;
@@ -193,6 +254,7 @@ self.alexnetLive = (() => {
         let x = tf.tidy(() => tf.sub(tf.tensor(pixels, [1, ...description.input_shape]), description.mean));
         outputs.set("image", x);
         for (const layer of description.layers) {
+          if (["convolution", "dense"].includes(layer.kind) && !this.weights[layer.name]) break;
           x = tf.tidy(() => this.apply(layer, x, edits));
           outputs.set(layer.name, x);
           await pause();
@@ -264,10 +326,10 @@ self.alexnetLive = (() => {
 
   /** The network on a backend. What left the layers for the last picture is kept. */
   class Computer {
-    static async start(backend, description, tensors, wasm) {
+    static async start(backend, description, wasm) {
       const { tf } = self;
       await (backend === "wasm" ? startWasm(tf, wasm) : startWebgl(tf));
-      return new Computer(new Network(tf, description, tensors));
+      return new Computer(new Network(tf, description, {}, false));
     }
 
     constructor(network) {
@@ -277,7 +339,12 @@ self.alexnetLive = (() => {
       this.pass = null;
     }
 
-    /** Sends a picture through and returns what the last layer says. */
+    /** Takes weights that have arrived; `whole` says that they are all. */
+    add(tensors, whole) {
+      this.network.add(tensors, whole);
+    }
+
+    /** Sends a picture through and returns what the last layer says, or null without its weights. */
     async look(pixels, edits) {
       const next = await this.network.forward(pixels, edits);
       this.pass?.dispose();
@@ -355,6 +422,7 @@ self.alexnetLive = (() => {
     }
     return {
       backend,
+      add: (tensors, whole) => ask("add", tensors, whole),
       look: (pixels, edits) => ask("look", pixels, edits),
       answers: (pixels) => ask("answers", pixels),
       read: (layer) => ask("read", layer),
@@ -380,7 +448,7 @@ self.alexnetLive = (() => {
   }
 
   return {
-    ...{ Computer, Network, NO_EDITS, readSafetensors, serve, silent, startInWorker },
+    ...{ Computer, Network, NO_EDITS, SafetensorsReader, readSafetensors, serve, silent, startInWorker },
     ...{ agree, hasGraphics, hasWasm, milliseconds, startWasm, startWebgl, webgl },
   };
 })();
