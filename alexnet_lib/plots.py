@@ -5,6 +5,7 @@ narrow, with large type, so that they can be read on a telephone.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -16,19 +17,11 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from matplotlib.transforms import Bbox
 
 from . import architecture
+from .palette import ACTIVATION_LINES, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
 
 if TYPE_CHECKING:
     from .inspection import HeatMap
 
-# Okabe and Ito's colours, which people with colour-blindness can tell apart.
-BLUE, ORANGE, GREEN, SKY, VERMILION, GREY = (
-    "#0072b2",
-    "#e69f00",
-    "#009e73",
-    "#56b4e9",
-    "#d55e00",
-    "#8c8c8c",
-)
 _STYLE = {
     "font.size": 11,
     "axes.spines.top": False,
@@ -39,6 +32,16 @@ _STYLE = {
 }
 # Curves in one pair of axes differ in colour and in dashes.
 _LINES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (VERMILION, ":"), (GREY, "-"))
+
+
+def _styles(names):
+    """Colour and dashes of each curve: its own if it is that of an activation function."""
+    own = {name: ACTIVATION_LINES[name] for name in names if name in ACTIVATION_LINES}
+    taken = {colour for colour, _ in own.values()}
+    others = cycle(line for line in _LINES if line[0] not in taken)
+    return [own.get(name) or next(others) for name in names]
+
+
 _KIND_COLOUR = {
     "input": GREY,
     "convolution": BLUE,
@@ -591,7 +594,9 @@ def functions_and_slopes(
         for axes, title, curves in zip(
             all_axes, ("what comes out", "slope"), (values, slopes), strict=True
         ):
-            for (colour, dashes), (name, curve) in zip(_LINES, curves.items(), strict=False):
+            for (colour, dashes), (name, curve) in zip(
+                _styles(curves), curves.items(), strict=True
+            ):
                 axes.plot(z, curve, dashes, color=colour, label=name, linewidth=2)
             axes.set_title(title, fontsize=11)
             axes.set(xlabel="what goes in", ylim=(-1.1, 2.1))
@@ -621,7 +626,7 @@ def lines(
         figure, axes = plt.subplots(figsize=(5.4, 3.8), layout="constrained")
         if level is not None:
             axes.axhline(level, color=GREY, linewidth=1, zorder=0)
-        for (colour, dashes), (name, (x, y)) in zip(_LINES, curves.items(), strict=False):
+        for (colour, dashes), (name, (x, y)) in zip(_styles(curves), curves.items(), strict=True):
             runs = np.atleast_2d(y)
             axes.plot(
                 x, runs.mean(0), "o" + dashes, color=colour, label=name, linewidth=1.8, markersize=5

@@ -229,7 +229,7 @@ function build(tools) {
           values = await engine.read(state.layer);
           most = values?.reduce((largest, value) => Math.max(largest, value), 0);
           shown = state.layer;
-        } else if (whole && judged !== picture) {
+        } else if (answers && judged !== picture) {
           before = await engine.answers(pixels);
           judged = picture;
         } else break;
