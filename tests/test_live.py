@@ -369,6 +369,35 @@ def test_silent_filters_and_no_normalization(shared, pixels):
     np.testing.assert_array_equal(found["norm1"], found["conv1"])
 
 
+HEAT = """async ([network, weights, pixels, target, edits]) => {
+    const { alexnetLive: live, tf } = self;
+    const decoded = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    const net = new live.Network(tf, network, live.readSafetensors(decoded(weights)));
+    const rgb = new Float32Array(decoded(pixels).buffer);
+    const pass = await net.forward(rgb, { ...live.NO_EDITS, ...edits });
+    const heat = await net.gradCam(pass, target);
+    pass.dispose();
+    net.dispose();
+    return [...heat];
+}"""
+
+
+@pytest.mark.parametrize("silenced", [{}, {"conv5": [3, 200], "fc7": [17]}])
+def test_the_heat_map_equals_keras(shared, pixels, silenced):
+    described = alexnet_live.describe(description_of(compact.read()[1]), pixels.shape)
+    as_text = base64.b64encode(np.asarray(pixels, "<f4").tobytes()).decode()
+    file = base64.b64encode(compact.POCKET.read_bytes()).decode()
+    model = without(shipped(), silenced)
+    records = architecture.trace(fc_units=512, classes=15)
+    for target in (0, 6, 14):
+        arguments = [described, file, as_text, target, {"silenced": silenced}]
+        found = np.array(shared.evaluate(HEAT, arguments)).reshape(13, 13)
+        picture = np.asarray(preprocess_input(pixels))
+        expected = inspection.grad_cam(model, picture, target, records=records).values
+        assert np.abs(found - expected).max() < 2e-3 * max(expected.max(), 1e-6), target
+        assert expected.max() > 0 or target != 0
+
+
 READ = """(text) => {
     const { alexnetLive: live, explorerParts: parts } = window;
     try {
@@ -853,6 +882,41 @@ def test_a_picture_is_made_soft(opened, network):
     expect(it.first).to_have_text(answer, use_inner_text=True)
 
 
+def test_the_heat_map_lies_where_its_units_look(opened, network):
+    it = opened().answered()
+    canvas = it.panel.locator("canvas.ex-heat")
+    expect(canvas).to_be_hidden()
+    it.label("show what speaks for the answer").check()
+    expect(canvas).to_be_visible()
+    first = it.first.inner_text().split("\n")[0]
+    expect(canvas).to_have_attribute("aria-label", re.compile(f"speaks for {first}: .* conv5"))
+    it.page.wait_for_url("**heat=true*")
+
+    # Over the picture that the page shows, where Keras has it.
+    pixels = it.sees()[..., :3]
+    names = compact.read()[1]["class_names"]
+    picture = np.asarray(preprocess_input(pixels))
+    records = architecture.trace(fc_units=512, classes=15)
+    map_ = inspection.grad_cam(network, picture, names.index(first), records=records)
+    shown = np.reshape(
+        canvas.evaluate(
+            "(c) => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
+        ),
+        (15, 15, 4),
+    )[..., 3]
+    dark = 200 * (1 - map_.values / map_.values.max())
+    np.testing.assert_allclose(shown, np.pad(dark, 1, "edge"), atol=3)
+    whole, box = it.panel.locator("canvas").first.bounding_box(), canvas.bounding_box()
+    scale = whole["width"] / SIDE
+    field = receptive_fields("paper", SIDE)["conv5"]
+    for unit in (0, 12):
+        middle = box["y"] - whole["y"] + (unit + 1.5) * box["height"] / 15
+        expected = (field.start + unit * field.jump + field.size / 2) * scale
+        assert middle == pytest.approx(expected, abs=0.6)
+    it.press("Reset")
+    expect(canvas).to_be_hidden()
+
+
 def test_layers_maps_and_units(opened, network):
     it = opened().answered()
     expect(it.heading).to_have_text("conv1: map 0 of 96, first tower")
@@ -900,7 +964,8 @@ def test_layers_maps_and_units(opened, network):
 
 
 BOXES = """(panel) => [...panel.querySelectorAll(".ex-layered")].map((layered) =>
-    [...layered.children].map((child) => {
+    ["canvas", ":scope > svg"].map((part) => {
+        const child = layered.querySelector(part);
         const { x, y, width, height } = child.getBoundingClientRect();
         return [x, y, width, height];
     }))"""

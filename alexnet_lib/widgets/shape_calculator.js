@@ -352,7 +352,7 @@ function build({ id, read, change, data, refusal, say, number, radios, select, b
     lensNote.textContent =
       period > lanes
         ? `${overlapping} windows overlap; of each ${period}, ${lanes} are drawn.`
-        : "Each window is drawn.";
+        : "";
     lens.setAttribute(
       "aria-label",
       `Side view: pixels ${minus(left)} to ${minus(right - 1)} with the windows above them. ` +
@@ -537,10 +537,10 @@ function build({ id, read, change, data, refusal, say, number, radios, select, b
         html("div", { class: "ex-frame" }, output, outputLabel),
         html("div", { class: "ex-bar ex-steps", role: "group", "aria-label": "Step through the places" }, ...back, player, ...forth),
         where,
-        key,
       ),
     ),
     html("div", { class: "ex-frame" }, lens, lensNote),
+    key,
   ];
 
   let drawn = "";
