@@ -29,15 +29,28 @@ from conftest import BOOK, ROOT, fields_of
 from PIL import Image
 from playwright.sync_api import expect
 from safetensors.numpy import load_file, save
-from test_explorers import assert_reached_by_keyboard, eventually, swipe
+from test_explorers import (
+    assert_reached_by_keyboard,
+    contrast,
+    eventually,
+    swipe,
+)
 from test_pages import AXE_OPTIONS, BROWSER_ARGUMENTS, Tab
-from test_widgets import chromium, in_browser, outputs, served
+from test_widgets import (
+    SMALL_TEXT,
+    assert_nothing_jumps,
+    chromium,
+    in_browser,
+    outputs,
+    served,
+)
 
 from alexnet_lib import architecture, inspection, preprocess_input, pretrained
 from alexnet_lib.formats import compact
 from alexnet_lib.model import build
 from alexnet_lib.teaching.widgets import FeatureMaps, Occlusion, explorer
 from alexnet_lib.teaching.widgets.feature_maps import LEVELS, WEIGHT_LEVELS, strongest_slices
+from alexnet_lib.teaching.widgets.occlusion import grey_range
 
 __all__ = ["chromium"]  # a fixture that is used here
 
@@ -354,6 +367,37 @@ def test_silent_filters_and_no_normalization(shared, pixels):
     )
     assert_same(found, expected)
     np.testing.assert_array_equal(found["norm1"], found["conv1"])
+
+
+HEAT = """async ([network, weights, pixels, target, edits]) => {
+    const { alexnetLive: live, tf } = self;
+    const decoded = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    const net = new live.Network(tf, network, live.readSafetensors(decoded(weights)));
+    const rgb = new Float32Array(decoded(pixels).buffer);
+    const pass = await net.forward(rgb, { ...live.NO_EDITS, ...edits });
+    const heat = await net.gradCam(pass, target);
+    pass.dispose();
+    net.dispose();
+    return [...heat];
+}"""
+
+
+@pytest.mark.parametrize("silenced", [{}, {"conv5": [3, 200], "fc7": [17]}])
+def test_the_heat_map_equals_keras(shared, pixels, silenced):
+    described = alexnet_live.describe(
+        description_of(compact.read(pretrained.POCKET)[1]), pixels.shape
+    )
+    as_text = base64.b64encode(np.asarray(pixels, "<f4").tobytes()).decode()
+    file = base64.b64encode(pretrained.POCKET.read_bytes()).decode()
+    model = without(shipped(), silenced)
+    records = architecture.trace(fc_units=512, classes=15)
+    for target in (0, 6, 14):
+        arguments = [described, file, as_text, target, {"silenced": silenced}]
+        found = np.array(shared.evaluate(HEAT, arguments)).reshape(13, 13)
+        picture = np.asarray(preprocess_input(pixels))
+        expected = inspection.grad_cam(model, picture, target, records=records).values
+        assert np.abs(found - expected).max() < 2e-3 * max(expected.max(), 1e-6), target
+        assert expected.max() > 0 or target != 0
 
 
 READ = """(text) => {
@@ -713,7 +757,8 @@ def test_a_picture_of_the_reader_is_what_the_network_sees(opened, network):
     expected = network.predict(np.asarray(preprocess_input(square))[None], verbose=0)[0]
     name = compact.read(pretrained.POCKET)[1]["class_names"][int(expected.argmax())]
     expect(it.first).to_contain_text(name)
-    expect(it.first).to_contain_text(f"{100 * expected.max():.0f}"[:1])
+    share = float(it.first.inner_text().split("\n")[1].split()[0])
+    assert share == pytest.approx(100 * expected.max(), abs=0.15)
     expect(it.comparison).to_be_empty()
 
     half = Image.new("RGBA", (500, 300), (255, 0, 0, 0))
@@ -859,6 +904,41 @@ def test_a_picture_is_made_soft(opened, network):
     expect(it.first).to_have_text(answer, use_inner_text=True)
 
 
+def test_the_heat_map_lies_where_its_units_look(opened, network):
+    it = opened().answered()
+    canvas = it.panel.locator("canvas.ex-heat")
+    expect(canvas).to_be_hidden()
+    it.label("show what speaks for the answer").check()
+    expect(canvas).to_be_visible()
+    first = it.first.inner_text().split("\n")[0]
+    expect(canvas).to_have_attribute("aria-label", re.compile(f"speaks for {first}: .* conv5"))
+    it.page.wait_for_url("**heat=true*")
+
+    # Over the picture that the page shows, where Keras has it.
+    pixels = it.sees()[..., :3]
+    names = compact.read(pretrained.POCKET)[1]["class_names"]
+    picture = np.asarray(preprocess_input(pixels))
+    records = architecture.trace(fc_units=512, classes=15)
+    map_ = inspection.grad_cam(network, picture, names.index(first), records=records)
+    shown = np.reshape(
+        canvas.evaluate(
+            "(c) => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
+        ),
+        (15, 15, 4),
+    )[..., 3]
+    dark = 200 * (1 - map_.values / map_.values.max())
+    np.testing.assert_allclose(shown, np.pad(dark, 1, "edge"), atol=3)
+    whole, box = it.panel.locator("canvas").first.bounding_box(), canvas.bounding_box()
+    scale = whole["width"] / SIDE
+    field = fields_of("paper", SIDE)["conv5"]
+    for unit in (0, 12):
+        middle = box["y"] - whole["y"] + (unit + 1.5) * box["height"] / 15
+        expected = (field.start + unit * field.jump + field.size / 2) * scale
+        assert middle == pytest.approx(expected, abs=0.6)
+    it.press("Reset")
+    expect(canvas).to_be_hidden()
+
+
 def test_layers_maps_and_units(opened, network):
     it = opened().answered()
     expect(it.heading).to_have_text("conv1: map 0 of 96, first tower")
@@ -906,7 +986,8 @@ def test_layers_maps_and_units(opened, network):
 
 
 BOXES = """(panel) => [...panel.querySelectorAll(".ex-layered")].map((layered) =>
-    [...layered.children].map((child) => {
+    ["canvas", ":scope > svg"].map((part) => {
+        const child = layered.querySelector(part);
         const { x, y, width, height } = child.getBoundingClientRect();
         return [x, y, width, height];
     }))"""
@@ -950,20 +1031,6 @@ def test_another_layer_shows_the_unit_that_looks_at_the_same_place(opened):
     expect(it.unit).to_contain_text("Row 6, column 6 of map")
 
 
-def contrast(one, other):
-    """WCAG's ratio of two colours, each `(red, green, blue)` from 0 to 255."""
-
-    def light(colour):
-        linear = [
-            c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
-            for c in (value / 255 for value in colour)
-        ]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    darker, lighter = sorted((light(one), light(other)))
-    return (lighter + 0.05) / (darker + 0.05)
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_units_of_the_last_layer_have_names_and_the_winner_is_seen(opened, width, theme):
@@ -995,6 +1062,24 @@ def test_units_of_the_last_layer_have_names_and_the_winner_is_seen(opened, width
 
     slider = it.panel.get_by_label("Map, slider").bounding_box()
     assert slider["width"] > 120
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_small_text_and_nothing_jumps(opened, width):
+    it = opened("#live?layer=conv1", width=width).answered()
+    assert not it.panel.evaluate(SMALL_TEXT)
+    it.layer("fc8").click()
+    expect(it.heading).to_contain_text("fc8")
+    assert not it.panel.evaluate(SMALL_TEXT)
+    it.layer("conv1").click()
+    expect(it.unit).to_contain_text("of map 0: ")
+    # What is computed comes later than what is drawn; its room is there before.
+    below = it.panel.locator(".ex-chain")
+    before = below.evaluate("(e) => e.offsetTop")
+    it.label("local response normalization").uncheck()
+    expect(it.comparison).to_contain_text("Without your changes: ")
+    it.label("cover a part of the picture").check()
+    assert below.evaluate("(e) => e.offsetTop") == pytest.approx(before, abs=1)
 
 
 def test_its_own_look_wins_over_that_of_all_explorers(opened):
@@ -1068,6 +1153,12 @@ def assert_a_finger_drags(page, dragged, attribute, picture):
     box, before = dragged.bounding_box(), dragged.get_attribute(attribute)
     swipe(page, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, 60, 0)
     expect(dragged).not_to_have_attribute(attribute, before)
+    if "ex-grip" in dragged.get_attribute("class"):  # up and down, too, it does not let go
+        box, scrolled = dragged.bounding_box(), page.evaluate("window.scrollY")
+        middle = box["y"] + box["height"] / 2
+        swipe(page, box["x"] + box["width"] / 2, middle, 0, -60)
+        eventually(lambda: abs(dragged.bounding_box()["y"] - box["y"] + 60) < 12, True)
+        assert page.evaluate("window.scrollY") == scrolled
     page.evaluate(DRAWN)
     box, after = picture.bounding_box(), dragged.get_attribute(attribute)
     scrolled = page.evaluate("window.scrollY")
@@ -1460,11 +1551,12 @@ def test_feature_maps_answer(chapter, tiny_widgets):
     expect(panel).to_contain_text("conv1: map 5 of 96, first tower")
     expect(panel).to_contain_text("Its filter: 11 × 11 pixels, three colours.")
     expect(unit).to_contain_text("of map 5")
-    close("second", "conv1", middle, middle, 5)
+    row, column = (int(number) for number in re.findall(r"\d+", unit.inner_text())[:2])
+    close("second", "conv1", row, column, 5)
     panel.get_by_label("The chosen map. Arrow keys choose a unit.").focus()
     page.keyboard.press("ArrowUp")
-    expect(unit).to_contain_text(f"Row {middle - 1}, column {middle}")
-    close("second", "conv1", middle - 1, middle, 5)
+    expect(unit).to_contain_text(f"Row {row - 1}, column {column}")
+    close("second", "conv1", row - 1, column, 5)
     box = panel.locator(".ex-photo").bounding_box()
     page.mouse.click(box["x"] + 1, box["y"] + 1)
     expect(unit).to_contain_text("Row 0, column 0 of map 5")
@@ -1472,6 +1564,41 @@ def test_feature_maps_answer(chapter, tiny_widgets):
     page.wait_for_url("**#feature-maps?*picture=second*")
     panel.get_by_role("button", name="Reset").click()
     expect(panel).to_contain_text("conv3: map 200 of 384")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("name", ["feature-maps", "occlusion"])
+def test_explorers_have_no_small_text_and_do_not_jump(chapter, name, width):
+    panel = chapter(width=width).locator(f".ex-{name}")
+    assert not panel.evaluate(SMALL_TEXT)
+    assert_nothing_jumps(panel, left_out=["Layer"])  # its maps have another shape
+
+
+def test_another_layer_shows_the_unit_at_the_same_place_in_a_chapter(chapter, tiny_widgets):
+    panel = chapter("#feature-maps?layer=conv1&row=3&column=19").locator(".ex-feature-maps")
+    unit = panel.locator("[id$=-unit]")
+    expect(unit).to_contain_text("Row 3, column 19 of map")
+    panel.get_by_label("Layer", exact=True).select_option("conv5")
+    fields = fields_of("paper", TINY[0])
+    rows = tiny_widgets.maps.shapes["conv5"][0]
+    for at, place in ((3, 0), (19, 1)):
+        middle = fields["conv1"].start + at * fields["conv1"].jump + fields["conv1"].size / 2
+        field = fields["conv5"]
+        distances = np.abs(field.start + np.arange(rows) * field.jump + field.size / 2 - middle)
+        expect(unit).not_to_contain_text("column 19")
+        chosen = int(re.findall(r"\d+", unit.inner_text())[place])
+        assert distances[chosen] == distances.min()
+
+
+def test_a_map_without_pattern_is_drawn_without_one(chromium):
+    """A range of a per cent is not stretched from black to white; a large one is."""
+    source = explorer.front_end("occlusion")
+    ranges = [[0.001, 0.009], [0.0, 0.0], [0.95, 1.0], [0.4, 0.5], [0.07, 0.98]]
+    found = in_browser(chromium, "greyRange", ranges, source)
+    assert found == [list(grey_range(*limits)) for limits in ranges]
+    for (low, high), (black, white) in zip(ranges, found, strict=True):
+        assert 0 <= black <= low <= high <= white <= 1
+        assert white - black == pytest.approx(max(high - low, 0.25))
 
 
 def test_occlusion_answers(chapter, tiny_widgets):
@@ -1513,7 +1640,9 @@ def test_occlusion_answers(chapter, tiny_widgets):
     expect(panel).to_contain_text(
         f"{other}, for each place of the square: from {100 * one.min():.1f} %"
     )
-    expect(panel).to_contain_text(f"to {100 * one.max():.1f} % (bright)")
+    black, white = grey_range(one.min(), one.max())
+    expect(panel).to_contain_text(f"to {100 * one.max():.1f} %;")
+    expect(panel).to_contain_text(f"Black is {100 * black:.1f} %, white {100 * white:.1f} %.")
     page.wait_for_url(f"**#occlusion?*watched={other}*")
     panel.get_by_role("button", name="Reset").click()
     expect_place(middle, middle)

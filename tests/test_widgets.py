@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import browser as installed
@@ -323,6 +324,120 @@ def test_a_number_that_cannot_be_is_refused_in_words(opened):
     expect(it.panel.get_by_role("alert")).to_be_empty()
 
 
+SMALL_TEXT = """(panel) => [...panel.querySelectorAll("*")].flatMap((element) => {
+    const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || element.closest(".ex-unheard") || !element.checkVisibility()) return [];
+    let size = parseFloat(getComputedStyle(element).fontSize);
+    const matrix = element instanceof SVGElement ? element.getScreenCTM() : null;
+    if (matrix) size *= Math.hypot(matrix.a, matrix.b);
+    return size < 11.99 ? [`${element.textContent}: ${size.toFixed(1)} px`] : [];
+})"""
+
+
+JUMPS = """async (panel) => {
+    const drawn = () => new Promise((go) =>
+        requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(go))));
+    const jumps = [];
+    // Where the control is, and where the panel ends.
+    const measure = (control) => {
+        const [own, all] = [control, panel].map((e) => e.getBoundingClientRect());
+        return [own.top - all.top, all.height];
+    };
+    async function tried(control, what, act, undo) {
+        const before = measure(control);
+        act();
+        await drawn();
+        const after = measure(control);
+        if (before.some((at, k) => Math.abs(at - after[k]) > 1)) {
+            const name = control.getAttribute("aria-label") || control.labels?.[0]?.textContent;
+            jumps.push(`${name} ${what}: ${before.map(Math.round)} to ${after.map(Math.round)}`);
+        }
+        undo();
+        await drawn();
+    }
+    const enter = (control, value, ...kinds) => {
+        control.value = value;
+        for (const kind of kinds) control.dispatchEvent(new Event(kind, { bubbles: true }));
+    };
+    const seen = (selector) =>
+        [...panel.querySelectorAll(selector)].filter((e) => e.checkVisibility() && !e.disabled);
+    for (const control of seen("input[type=range]")) {
+        const { value, min, max } = control;
+        for (const end of [min, max]) {
+            await tried(control, end, () => enter(control, end, "input"),
+                () => enter(control, value, "input"));
+        }
+    }
+    for (const control of seen("input[type=number]")) {
+        const { value } = control;
+        await tried(control, "refused", () => enter(control, "99999999", "input"),
+            () => enter(control, value, "input", "change"));
+    }
+    const kept = (select) => !LEFT_OUT.includes(select.labels[0].textContent);
+    for (const control of seen("select").filter(kept)) {
+        const { value } = control;
+        for (const { value: other } of [...control.options]) {
+            if (other) await tried(control, other, () => enter(control, other, "change"),
+                () => enter(control, value, "change"));
+        }
+    }
+    for (const control of seen("input[type=checkbox]")) {
+        await tried(control, "ticked", () => control.click(), () => control.click());
+    }
+    for (const control of seen("input[type=radio]:not(:checked)")) {
+        const first = panel.querySelector(`input[name="${control.name}"]:checked`);
+        await tried(control, "chosen", () => control.click(), () => first.click());
+    }
+    for (const control of seen("[data-layer]")) {
+        const first = panel.querySelector("[data-layer][aria-pressed=true]");
+        await tried(control, "shown", () => control.click(), () => first.click());
+    }
+    for (const control of seen("svg[tabindex]")) {
+        const press = (key) =>
+            control.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+        await tried(control, "at its end", () => press("End"), () => press("Home"));
+    }
+    return jumps;
+}"""
+
+
+def assert_nothing_jumps(panel, left_out=()):
+    """Whatever a reader changes, the control stays where it is, and so does what follows."""
+    jumps = panel.evaluate(JUMPS.replace("LEFT_OUT", json.dumps(list(left_out))))
+    assert not jumps, "\n".join(jumps)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_small_text_and_nothing_jumps(opened, width):
+    it = opened(width=width)
+    assert not it.panel.evaluate(SMALL_TEXT)
+    assert_nothing_jumps(it.panel)
+
+
+LANES = """(lens) => [...lens.querySelectorAll(".ex-bar-now, .ex-bar-other")].map((bar) =>
+    ["x", "y", "width"].map((name) => Number(bar.getAttribute(name))))"""
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "column"), [(31, 1, 0), (31, 1, 6), (11, 4, 0), (5, 1, 9)]
+)
+def test_side_view_has_four_windows_that_do_not_hide_each_other(
+    opened, address, kernel, stride, column
+):
+    query = f"input_size=100&kernel={kernel}&stride={stride}&column={column}"
+    it = opened(f"{address}#shape-calculator?{query}")
+    bars = it.panel.locator("svg.ex-lens").evaluate(LANES)
+    lanes = min(-(-kernel // stride), 4)
+    assert len({y for _, y, _ in bars}) == lanes
+    assert len(bars) >= lanes
+    for y in {y for _, y, _ in bars}:
+        row = sorted((x, x + width) for x, at, width in bars if at == y)
+        assert all(end <= start for (_, end), (start, _) in pairwise(row))
+    expect(it.panel.locator(".ex-bar-now")).to_have_count(1)
+    few = it.panel.get_by_text("windows overlap; of each")
+    expect(few).to_have_count(int(kernel > 4 * stride))
+
+
 def test_a_last_window_wholly_outside_is_not_taken(opened, address):
     it = opened(address + "#shape-calculator?input_size=10&kernel=1&stride=5&rounding=ceil")
     assert slide(10, 1, 5, 0, "ceil").positions == 2
@@ -368,8 +483,13 @@ def test_window_follows_a_finger_and_the_page_still_scrolls(chromium, address):
 
     swipe(box["x"] + box["width"] - 8, box["y"] + box["height"] - 8, -box["width"] / 2, -100)
     expect(it.where).not_to_contain_text("column 53")
-    before = it.where.text_content()
+    window = it.panel.locator(".ex-window").first.bounding_box()
     scrolled = page.evaluate("window.scrollY")
+    before = it.where.text_content()
+    swipe(window["x"] + 5, window["y"] + 5, 0, -60)  # held, also up and down
+    expect(it.where).not_to_have_text(before)
+    assert page.evaluate("window.scrollY") == scrolled
+    before = it.where.text_content()
     swipe(box["x"] + 30, box["y"] + box["height"] / 2, 0, -200)
     page.wait_for_function("y => window.scrollY > y + 50", arg=scrolled)
     assert it.where.text_content() == before

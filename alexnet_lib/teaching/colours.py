@@ -15,6 +15,16 @@ BLUE, ORANGE, GREEN, SKY, VERMILION, GREY = (
 LINES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (VERMILION, ":"), (GREY, "-"))
 """Curves in one pair of axes differ in colour and in dashes."""
 
+ACTIVATION_LINES = {
+    "ReLU": (BLUE, "-"),
+    "tanh": (VERMILION, "--"),
+    "sigmoid": (GREEN, ":"),
+}
+"""Colour and dashes (as Matplotlib writes them) of each activation function, wherever it is drawn.
+
+`explorer.css` has the same hues, darker or lighter where a page's theme needs the contrast.
+"""
+
 KINDS: dict[str, str | None] = {
     "input": GREY,
     "convolution": BLUE,

@@ -140,6 +140,7 @@ def page_state(weights):
         "top": 82,
         "left": 82,
         "size": 64,
+        "heat": False,
         "backend": "automatic",
         "limits": {
             "channel": [

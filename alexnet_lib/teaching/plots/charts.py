@@ -1,6 +1,7 @@
 """Charts of numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
@@ -10,7 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 from matplotlib.transforms import Bbox
 
-from ..colours import BLUE, GREEN, GREY, LINES, ORANGE, SKY, VERMILION
+from ..colours import ACTIVATION_LINES, BLUE, GREEN, GREY, LINES, ORANGE, SKY, VERMILION
 from .style import STYLE, finish
 
 if TYPE_CHECKING:
@@ -111,13 +112,23 @@ def functions_and_slopes(
         for axes, title, curves in zip(
             all_axes, ("what comes out", "slope"), (values, slopes), strict=True
         ):
-            for (colour, dashes), (name, curve) in zip(LINES, curves.items(), strict=False):
+            for (colour, dashes), (name, curve) in zip(
+                _styles(curves), curves.items(), strict=True
+            ):
                 axes.plot(z, curve, dashes, color=colour, label=name, linewidth=2)
             axes.set_title(title, fontsize=11)
             axes.set(xlabel="what goes in", ylim=(-1.1, 2.1))
             axes.axhline(0, color=GREY, linewidth=0.8, zorder=0)
         all_axes[0].legend(frameon=False, loc="upper left")
     return finish(figure)
+
+
+def _styles(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Colour and dashes of each curve: its own if it is that of an activation function."""
+    own = {name: ACTIVATION_LINES[name] for name in names if name in ACTIVATION_LINES}
+    taken = {colour for colour, _ in own.values()}
+    others = cycle(line for line in LINES if line[0] not in taken)
+    return [own.get(name) or next(others) for name in names]
 
 
 def lines(
@@ -141,7 +152,7 @@ def lines(
         figure, axes = plt.subplots(figsize=(5.4, 3.8), layout="constrained")
         if level is not None:
             axes.axhline(level, color=GREY, linewidth=1, zorder=0)
-        for (colour, dashes), (name, (x, y)) in zip(LINES, curves.items(), strict=False):
+        for (colour, dashes), (name, (x, y)) in zip(_styles(curves), curves.items(), strict=True):
             runs = np.atleast_2d(y)
             axes.plot(
                 x, runs.mean(0), "o" + dashes, color=colour, label=name, linewidth=1.8, markersize=5

@@ -3,6 +3,7 @@
 import {
   chart,
   clamp,
+  count,
   html,
   lineKeys,
   mount,
@@ -195,7 +196,7 @@ function build({ id, read, change, refusal, say, number, button, reset }) {
     const each = (name) => `${significant(sizes[name][0], 2)} with ${FUNCTIONS[name].text}`;
     const text =
       `Weights from N(0, σ²) with σ = ${significant(gain)} / √inputs. Of a gradient of 1 at the ` +
-      `output, ${depth} layers leave ${each("relu")}, ${each("tanh")}, ${each("sigmoid")}.`;
+      `output, ${count(depth, "layer")} ${depth === 1 ? "leaves" : "leave"} ${each("relu")}, ${each("tanh")}, ${each("sigmoid")}.`;
     outcome.textContent = text;
     depths.setAttribute("aria-label", `The gradient through depth. ${text}`);
     say(text);

@@ -3,6 +3,7 @@
 import numpy as np
 import traitlets
 
+from ..colours import ACTIVATION_LINES
 from . import chance, stills
 from .explorer import Explorer
 
@@ -21,7 +22,7 @@ DERIVATIVES = {
     "sigmoid": lambda x: FUNCTIONS["sigmoid"](x) * (1 - FUNCTIONS["sigmoid"](x)),
 }
 LABELS = {"relu": "ReLU", "tanh": "tanh", "sigmoid": "sigmoid"}
-COLOURS = {"relu": "#0072b2", "tanh": "#d55e00", "sigmoid": "#009e73"}
+COLOURS = {name: ACTIVATION_LINES[text][0] for name, text in LABELS.items()}
 
 
 def gradient_through_depth(function: str, depth: int, gain: float, seed: int) -> np.ndarray:
@@ -59,15 +60,16 @@ class Activations(Explorer):
     Args:
         x: where the functions are read, -6 to 6.
         depth: layers of the random network, 1 to 30.
-        gain: its weights are from N(0, gain² / units), 0.1 to 3. √2 is He's initialization; the
-            paper's standard deviation of 0.01 is a gain of 0.96 for the 9,216 inputs of fc6.
+        gain: its weights are from N(0, gain² / units), 0.1 to 3. √2, which the default comes close
+            to, is He's initialization: there depth does a ReLU no harm. The paper's standard
+            deviation of 0.01 is a gain of 0.96 for the 9,216 inputs of fc6.
         seed: which random network, 0 to 9999.
 
     Raises:
         traitlets.TraitError: if a number is out of its range.
 
     >>> Activations(depth=20)
-    Activations(x=2, depth=20, gain=1, seed=0)
+    Activations(x=2, depth=20, gain=1.4, seed=0)
     """
 
     _module = "activations"
@@ -77,7 +79,7 @@ class Activations(Explorer):
     gain = traitlets.Float(min=0.1, max=3).tag(sync=True, step=0.05)
     seed = traitlets.Int(min=0, max=9999).tag(sync=True)
 
-    def __init__(self, *, x: float = 2.0, depth: int = 10, gain: float = 1.0, seed: int = 0):
+    def __init__(self, *, x: float = 2.0, depth: int = 10, gain: float = 1.4, seed: int = 0):
         super().__init__(x=x, depth=depth, gain=gain, seed=seed)
 
     def __repr__(self) -> str:
@@ -102,8 +104,9 @@ class Activations(Explorer):
             parts.append(
                 stills.text(230, 100 + 24 * row, LABELS[name], style=f'fill="{COLOURS[name]}"')
             )
-        share = f"of a gradient is left before the first of {self.depth} layers: {', '.join(says)}"
+        layers = f"{self.depth} layer{'s' if self.depth > 1 else ''}"
+        share = f"of a gradient is left before {layers}: {', '.join(says)}"
         parts.append(stills.text(10, 205, "… and how a gradient fares on its way back", size=16))
-        parts.append(stills.text(10, 380, f"What is left before {self.depth} layers:"))
+        parts.append(stills.text(10, 380, f"What is left before {layers}:"))
         parts.append(stills.text(10, 400, ", ".join(says)))
         return stills.picture(f"Activation functions. What {share}.", stills.WIDTH, 410, *parts)

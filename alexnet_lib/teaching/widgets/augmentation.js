@@ -9,6 +9,7 @@ import {
   onDrag,
   onKeys,
   outline,
+  rect,
   significant,
   svg,
 } from "./explorer.js";
@@ -58,6 +59,7 @@ function build({ id, read, change, data, refusal, say, number, radios, tick, but
 
   const [frame, drawFrame] = outline();
   const shade = svg("path", { class: "ex-shade" });
+  const grip = rect(0, 0, 0, 0, { class: "ex-grip", fill: "transparent" });
   const picture = svg(
     "svg",
     {
@@ -72,6 +74,7 @@ function build({ id, read, change, data, refusal, say, number, radios, tick, but
     svg("image", { href: image, width: side, height: side }),
     shade,
     frame,
+    grip,
   );
   function moveTo(row, column) {
     const last = side - read().size;
@@ -84,7 +87,6 @@ function build({ id, read, change, data, refusal, say, number, radios, tick, but
       const scale = side / picture.getBoundingClientRect().width;
       moveTo(grab.row + Math.round((y - grab.y) * scale), grab.column + Math.round((x - grab.x) * scale));
     },
-    true,
   );
   onKeys(picture, () => {
     const { row, column, size } = read();
@@ -178,6 +180,9 @@ function build({ id, read, change, data, refusal, say, number, radios, tick, but
     const { row, column, size, mirror, shift } = state;
     const box = `M${column} ${row}h${size}v${size}h${-size}z`;
     drawFrame(box);
+    for (const [name, value] of Object.entries({ x: column, y: row, width: size, height: size })) {
+      grip.setAttribute(name, value);
+    }
     shade.setAttribute("d", `M0 0h${side}v${side}h${-side}z${box}`);
     paint(state);
     const text =
@@ -208,6 +213,7 @@ function build({ id, read, change, data, refusal, say, number, radios, tick, but
       { class: "ex-bar" },
       radios("size", "Crop", sizes.map((size) => [size, String(size)])),
       tick("mirror", "mirror"),
+      button("Draw at random", random),
       reset(),
     ),
     html(
@@ -222,12 +228,15 @@ function build({ id, read, change, data, refusal, say, number, radios, tick, but
     colours,
     html(
       "div",
-      {},
-      html("p", {}, "The ten crops of the test"),
-      html("div", { class: "ex-tens", role: "group", "aria-label": "The ten crops of the test" }, ...ten.map(({ one }) => one)),
+      { class: "ex-pair" },
+      html(
+        "div",
+        {},
+        html("p", {}, "The ten crops of the test"),
+        html("div", { class: "ex-tens", role: "group", "aria-label": "The ten crops of the test" }, ...ten.map(({ one }) => one)),
+      ),
+      html("div", { class: "ex-scroll" }, table),
     ),
-    html("div", { class: "ex-bar" }, button("Draw at random", random)),
-    html("div", { class: "ex-scroll" }, table),
   ];
   const close = () => {
     closed = true;

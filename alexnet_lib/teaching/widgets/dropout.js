@@ -32,10 +32,13 @@ export function sums(activities, weights, rate, seed, draws, inverted) {
 }
 
 const mean = (numbers) => numbers.reduce((sum, n) => sum + n, 0) / numbers.length;
-const spread = (numbers) => {
-  const middle = mean(numbers);
-  return Math.sqrt(mean(numbers.map((n) => (n - middle) ** 2)));
-};
+/** Mean and standard deviation. Numbers that are all the same have exactly none. */
+export function meanAndSpread(numbers) {
+  const [first] = numbers;
+  const apart = numbers.map((n) => n - first); // sums of these are not rounded where they are 0
+  const middle = mean(apart);
+  return [first + middle, Math.sqrt(mean(apart.map((n) => (n - middle) ** 2)))];
+}
 
 /** How many of the numbers fall into each of `bins` equal parts from `low` to `high`. */
 export function histogram(numbers, low, high, bins) {
@@ -98,7 +101,8 @@ function build({ id, read, change, data, refusal, say, number, radios, button, r
   function drawHistogram({ found, test, average }, width) {
     const all = [...found, test];
     const middle = (Math.max(...all) + Math.min(...all)) / 2;
-    const half = Math.max((Math.max(...all) - Math.min(...all)) / 2, 1e-6) * 1.1;
+    // Where all draws are alike, the axis still shows numbers that can be told apart.
+    const half = Math.max((Math.max(...all) - Math.min(...all)) / 2, Math.abs(middle) / 10, 1e-6) * 1.1;
     const [low, high] = [middle - half, middle + half];
     const counts = histogram(found, low, high, BINS);
     const x = { from: low, to: high, name: "what the next unit receives", write: (v) => significant(v) };
@@ -128,12 +132,12 @@ function build({ id, read, change, data, refusal, say, number, radios, button, r
   );
 
   function write(state) {
-    const { found, test, average, kept, share, unit, rate, draws, scaling } = state;
+    const { found, test, average, spread, kept, share, unit, rate, draws, scaling } = state;
     const stay = kept.filter(Boolean).length;
     const first = significant(found[0]);
     outcome.textContent =
       `This draw: ${stay} of ${units} units stay, the next unit receives ${first}. ` +
-      `${commas(draws)} ${draws === 1 ? "draw" : "draws"}: mean ${significant(average)}, spread ${significant(spread(found))}. ` +
+      `${commas(draws)} ${draws === 1 ? "draw" : "draws"}: mean ${significant(average)}, spread ${significant(spread)}. ` +
       `The test computes ${significant(test)}.`;
     const [a, w] = [significant(activities[unit]), significant(weights[unit])];
     const factor = scaling === "training" ? "as it is" : `times ${significant(1 - rate)}`;
@@ -180,7 +184,8 @@ function settle(activities, weights, drawn, state) {
   const share = mean(Array.from({ length: draws }, (_, draw) => Number(all[draw * units + unit])));
   const whole = activities.reduce((sum, a, i) => sum + a * weights[i], 0);
   const test = inverted ? whole : whole * (1 - rate);
-  return { ...state, found, share, test, average: mean(found), kept: all.slice(0, units) };
+  const [average, spread] = meanAndSpread(found);
+  return { ...state, found, share, test, average, spread, kept: all.slice(0, units) };
 }
 
 function render({ model, el }) {

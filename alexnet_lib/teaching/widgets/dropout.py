@@ -113,10 +113,11 @@ class Dropout(Explorer):
             )
             for at, (a, stays) in enumerate(zip(self.activities, kept, strict=True))
         ]
+        spread = (found - found[0]).std()  # exactly 0 where all draws are alike
         says = [
             f"One draw at rate {self.rate:g}: {kept.sum()} of {len(kept)} units stay.",
             f"Sum that they feed, {self.draws} draws: mean {found.mean():.3g}, "
-            f"spread {found.std():.2g}.",
+            f"spread {spread:.2g}.",
             f"What the test computes: {test:.3g}.",
         ]
         return stills.picture(

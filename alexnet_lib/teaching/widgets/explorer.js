@@ -104,6 +104,12 @@ export function onDrag(element, start, go, sideways = false) {
     const box = element.getBoundingClientRect();
     return [at.clientX - box.left, at.clientY - box.top];
   };
+  // "touch-action" would say the same, but browsers do not heed it on a part of a drawing.
+  const keepStill = (event) => {
+    const held = event.target.classList.contains("ex-grip");
+    if (held && event.touches.length === 1 && event.cancelable) event.preventDefault();
+  };
+  element.addEventListener("touchstart", keepStill, { passive: false });
   element.addEventListener("click", (event) => {
     if (event.pointerType === "touch") go(...point(event), start(...point(event)));
   });
@@ -230,7 +236,7 @@ export function mount({ model, el }, { name, title, settings, settle = (state) =
   const raw = () => Object.fromEntries(settings.map((key) => [key, model.get(key)]));
   const initial = raw();
   const updates = [];
-  const refusal = html("p", { class: "ex-note ex-warn", role: "alert" });
+  const refusal = html("p", { class: "ex-note ex-warn ex-refusal", role: "alert" });
   const news = html("p", { class: "ex-unheard", role: "status" });
 
   const isWhole = (step) => step >= 1 && Number.isInteger(step);

@@ -113,7 +113,7 @@ function build({ id, read, change, data, say, select, reset }) {
   const name = html("strong");
   const kind = html("span");
   const facts = html("tbody");
-  const feeding = html("p", { class: "ex-note" });
+  const feeding = html("p", { class: "ex-note ex-feeding" });
   const share = (part, all) => {
     const percent = (100 * part) / all;
     if (part === 0) return "";
@@ -129,9 +129,8 @@ function build({ id, read, change, data, say, select, reset }) {
     const lines = [
       ["takes in", times(before)],
       ["puts out", times(record.shape) + (record.shape.length > 1 ? ` = ${commas(units)}` : "")],
-      ...(record.stride
-        ? [["window", `${record.kernel} × ${record.kernel}, stride ${record.stride}, padding ${record.padding}`]]
-        : []),
+      ["window", record.stride ? `${record.kernel} × ${record.kernel}` : "–"],
+      ["stride, padding", record.stride ? `${record.stride}, ${record.padding}` : "–"],
       ["parameters", commas(record.parameters) + share(record.parameters, total("parameters"))],
       ["multiplications", commas(record.macs) + share(record.macs, total("macs"))],
     ];
@@ -148,7 +147,12 @@ function build({ id, read, change, data, say, select, reset }) {
 
   // ---- The map --------------------------------------------------------------------------------
 
-  const list = html("ol", { class: "ex-layers", "aria-label": "Layers, from the picture to the classes" });
+  const longest = Math.max(...Object.values(networks).map(({ layers }) => layers.length));
+  const list = html("ol", {
+    class: "ex-layers",
+    "aria-label": "Layers, from the picture to the classes",
+    style: `min-height: ${longest * ROW}px`,
+  });
 
   /** The boxes of a layer's towers, and the lines from those above. */
   function boxes({ shape, kind: sort, links }, towers, isFirst) {
@@ -204,12 +208,18 @@ function build({ id, read, change, data, say, select, reset }) {
     );
   }
 
-  const totals = html("p", { class: "ex-note" });
+  const totals = html("p", { class: "ex-note ex-totals" });
   function writeTotals({ layers, size }) {
     const total = (key) => commas(layers.reduce((sum, layer) => sum + layer[key], 0));
     totals.textContent = `All layers: ${total("parameters")} parameters, ${total("macs")} multiplications for one picture of ${size} × ${size}.`;
   }
 
+  const crossing = html(
+    "li",
+    {},
+    svg("svg", { width: 26, height: 10, "aria-hidden": "true" }, svg("path", { class: "ex-link ex-crossing", d: "M0 5H26" })),
+    "crosses between the towers",
+  );
   const key = html(
     "ul",
     { class: "ex-key" },
@@ -219,25 +229,30 @@ function build({ id, read, change, data, say, select, reset }) {
       ["pooling", "pooling"],
       ["dense", "fully connected"],
     ].map(([sort, text]) =>
-      html("li", {}, svg("svg", { width: 16, height: 16, "aria-hidden": "true" }, rect(1, 1, 14, 14, { class: `ex-box ex-kind-${sort}` })), text),
+      html("li", { "data-kind": sort }, svg("svg", { width: 16, height: 16, "aria-hidden": "true" }, rect(1, 1, 14, 14, { class: `ex-box ex-kind-${sort}` })), text),
     ),
-    html(
-      "li",
-      {},
-      svg("svg", { width: 26, height: 10, "aria-hidden": "true" }, svg("path", { class: "ex-link ex-crossing", d: "M0 5H26" })),
-      "crosses between the towers",
-    ),
+    crossing,
   );
+
+  /** Only what can be seen is explained; the rest keeps its room, so that nothing moves. */
+  function drawKey({ layers, towers }) {
+    const kinds = layers.map((layer) => layer.kind);
+    for (const line of key.querySelectorAll("[data-kind]")) {
+      const there = kinds.some((kind) => kind.endsWith(line.dataset.kind));
+      line.style.visibility = there ? "" : "hidden";
+    }
+    crossing.style.visibility = towers === 2 ? "" : "hidden";
+  }
 
   const parts = [
     html("div", { class: "ex-bar ex-row" }, ...network, reset()),
+    html("p", { class: "ex-result" }, name, kind),
     html(
       "div",
       { class: "ex-sides" },
       html(
         "div",
         { class: "ex-layer-facts" },
-        html("p", { class: "ex-result" }, name, kind),
         html("div", { class: "ex-scroll" }, html("table", { class: "ex-table" }, facts)),
         feeding,
         html("div", { class: "ex-frame" }, photo),
@@ -254,6 +269,7 @@ function build({ id, read, change, data, say, select, reset }) {
     writeFacts(state);
     drawField(state);
     writeTotals(state);
+    drawKey(state);
   }
   return { parts, draw };
 }

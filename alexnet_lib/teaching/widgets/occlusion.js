@@ -18,6 +18,14 @@ import {
 
 const GUESSES = 5;
 const LEVELS = 10000;
+const LEAST_RANGE = 0.25; // from black to white: less would make noise of a per cent look like a pattern
+
+/** What is black and what is white in a map of probabilities from `low` to `high`. */
+export function greyRange(low, high) {
+  if (high - low >= LEAST_RANGE) return [low, high];
+  const black = clamp((low + high - LEAST_RANGE) / 2, 0, 1 - LEAST_RANGE);
+  return [black, black + LEAST_RANGE];
+}
 
 /** Probabilities `(rows, columns, classes)` as Float32Array, from what `packed` of Python packed. */
 export async function unpackedAnswers(text) {
@@ -147,9 +155,12 @@ function build(tools) {
       mapped = `${name} ${watched}`;
       const one = values.filter((_, at) => at % names.length === index);
       const [low, high] = [Math.min(...one), Math.max(...one)];
-      const above = one.map((value) => value - low);
-      drawMaps(ground, above, [rows, columns, 1], 1, high - low, (share) => share);
-      caption.textContent = `${watched}, for each place of the square: from ${percent(low)} (dark) to ${percent(high)} (bright); ${percent(plain[index])} without the square.`;
+      const [black, white] = greyRange(low, high);
+      const above = one.map((value) => value - black);
+      drawMaps(ground, above, [rows, columns, 1], 1, white - black, (share) => share);
+      caption.textContent =
+        `${watched}, for each place of the square: from ${percent(low)} to ${percent(high)}; ` +
+        `${percent(plain[index])} without the square. Black is ${percent(black)}, white ${percent(white)}.`;
     }
     const [top, left] = [row * stride, column * stride];
     const best = largestOf(plain);

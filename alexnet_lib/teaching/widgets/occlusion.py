@@ -12,6 +12,8 @@ from .measured import map_url, packed
 
 LEVELS = 10_000
 """Steps of a probability: hundredths of a per cent."""
+LEAST_RANGE = 0.25
+"""From black to white: less would make noise of a per cent look like a pattern."""
 GUESSES = 5
 GREY = "#" + "".join(f"{round(colour):02x}" for colour in ILSVRC_MEAN)
 """The colour that is 0 after the preprocessing."""
@@ -133,8 +135,8 @@ class Occlusion(Explorer):
             f"{self.picture}. Beside it a map of {rows} × {columns} places of the square: the "
             f"brighter, the more probable is {self.watched} while it stands there."
         )
-        low, high = self._first.min(), self._first.max()
-        brightness = (self._first - low) / ((high - low) or 1)
+        black, white = grey_range(float(self._first.min()), float(self._first.max()))
+        brightness = (self._first - black) / (white - black)
         square = stills.rectangle(
             left * scale, above + top * scale, size * scale, size * scale, f'fill="{GREY}"'
         )
@@ -148,6 +150,14 @@ class Occlusion(Explorer):
             square,
             stills.image(map_url(brightness), side + gap, above, side),
         )
+
+
+def grey_range(low: float, high: float) -> tuple[float, float]:
+    """What is black and what is white in a map from `low` to `high`, as `greyRange` draws it."""
+    if high - low >= LEAST_RANGE:
+        return low, high
+    black = min(max((low + high - LEAST_RANGE) / 2, 0), 1 - LEAST_RANGE)
+    return black, black + LEAST_RANGE
 
 
 def _kept(answers: Mapping, plain: Mapping, watched: int) -> list[int]:

@@ -89,7 +89,17 @@ export function view(picture, right, down, reach) {
     .map((line) => line.slice(reach - right, reach - right + size));
 }
 
+/** What has become of a pooled map, of which `changed` values differ: least where it moved `by`. */
+export function comparison(changed, by, mean) {
+  if (changed === 0) return "as it was.";
+  if (!by) return "closest to the first map where it was.";
+  if (mean === 0) return `the first map, moved ${by}.`;
+  return `closest to the first map moved ${by}, ${significant(mean)} apart on average.`;
+}
+
 const CELL = 40; // units of the drawing that a pixel is wide
+const LETTERS = 12.5; // screen pixels
+const NARROWEST = 26; // screen pixels of a cell that three digits fit in
 const DARK = 118; // above it, black on a grey is easier to read than white
 const LABELS = { overlapping: "overlapping", plain: "side by side" };
 
@@ -103,21 +113,24 @@ function build({ id, read, change, data, refusal, say, number, reset }) {
   const firstPooled = windows.map(([, [kernel, stride]]) => maxPool(first, kernel, stride));
 
   /**
-   * A map of grey cells with their values, made once, of which `side` by `side` are in view. `fill`
-   * shows other numbers in it, `move` other cells of it: to move them all is one change of the page,
-   * where to write their numbers anew would keep a slow machine from answering a drag in time.
+   * A map of grey cells, made once, of which `side` by `side` are in view, with their values if it is
+   * `numbered`. `fill` shows other numbers in it, `move` other cells of it: to move them all is one
+   * change of the page, where to draw them anew would keep a slow machine from answering in time.
    */
-  function cells(values, side, attributes) {
+  function cells(values, side, attributes, numbered = false) {
     const squares = [];
     const texts = [];
+    const inside = { "text-anchor": "middle", "dominant-baseline": "central" };
     values.forEach((line, row) =>
       line.forEach((_, column) => {
         const [x, y] = [column * CELL, row * CELL];
         squares.push(rect(x, y, CELL, CELL, {}));
-        texts.push(label(x + CELL / 2, y + CELL * 0.64, "", { "text-anchor": "middle" }));
+        if (numbered) texts.push(label(x + CELL / 2, y + CELL / 2, "", inside));
       }),
     );
-    const all = svg("g", {}, ...squares, ...texts);
+    // For the eye alone: read aloud, these would be hundreds of numbers without an order.
+    const numbers = svg("g", { "aria-hidden": "true" }, ...texts);
+    const all = svg("g", {}, ...squares, numbers);
     const marks = svg("g");
     const width = side * CELL;
     const clipped = svg("svg", { class: "ex-plot", width, height: width }, all);
@@ -125,16 +138,23 @@ function build({ id, read, change, data, refusal, say, number, reset }) {
     const element = svg("svg", { class: "ex-cells", viewBox, ...attributes }, clipped, marks);
     let shown = [];
     function fill(others) {
-      const numbers = others.flat();
-      numbers.forEach((value, index) => {
+      const flat = others.flat();
+      flat.forEach((value, index) => {
         if (value === shown[index]) return;
         squares[index].setAttribute("fill", `rgb(${value},${value},${value})`);
+        if (!numbered) return;
         texts[index].setAttribute("class", value < DARK ? "ex-on-dark" : "ex-on-light");
         texts[index].firstChild.data = value;
       });
-      shown = numbers;
+      shown = flat;
     }
     fill(values);
+    /** Letters are as large on every screen; where they would not fit, there are none. */
+    function fitLetters() {
+      const scale = element.getBoundingClientRect().width / width;
+      numbers.style.display = CELL * scale < NARROWEST ? "none" : "";
+      numbers.style.fontSize = `${LETTERS / scale}px`;
+    }
     const move = (right, down) => all.setAttribute("transform", `translate(${right * CELL} ${down * CELL})`);
     /** Frames `[column, row, side, class]`, over the cells. */
     const mark = (...frames) =>
@@ -143,7 +163,7 @@ function build({ id, read, change, data, refusal, say, number, reset }) {
           rect(x * CELL, y * CELL, wide * CELL, wide * CELL, { class: `ex-frame-${name}` }),
         ),
       );
-    return { element, fill, move, mark };
+    return { element, fill, move, mark, fitLetters };
   }
 
   const input = cells(picture, size, {
@@ -163,8 +183,9 @@ function build({ id, read, change, data, refusal, say, number, reset }) {
       const pixel = input.element.getBoundingClientRect().width / size;
       toShift(grab.right + Math.round((x - grab.x) / pixel), grab.down + Math.round((y - grab.y) / pixel));
     },
-    true,
   );
+  // The picture moves up and down as well, so a finger holds all of it; beside it, the page scrolls.
+  input.element.append(rect(0, 0, size * CELL, size * CELL, { class: "ex-grip", fill: "transparent" }));
   onKeys(input.element, () => {
     const { right, down } = read();
     return {
@@ -178,12 +199,21 @@ function build({ id, read, change, data, refusal, say, number, reset }) {
 
   const pooled = windows.map(([name, [kernel, stride]], index) => {
     const count = firstPooled[index].length;
-    const map = cells(firstPooled[index], count, {
-      tabindex: 0,
-      role: "application",
-      "aria-roledescription": "pooled map",
-      "aria-label": `Pooled ${kernel}/${stride}, ${LABELS[name]}. Arrow keys choose a value.`,
-    });
+    const map = cells(
+      firstPooled[index],
+      count,
+      {
+        tabindex: 0,
+        role: "application",
+        "aria-roledescription": "pooled map",
+        "aria-label": `Pooled ${kernel}/${stride}, ${LABELS[name]}. Arrow keys choose a value.`,
+      },
+      true,
+    );
+    const nothing = Array.from({ length: kernel }, () => Array(kernel).fill(0));
+    const lens = cells(nothing, kernel, { role: "img", style: `width: ${kernel * 2.25}rem` }, true);
+    const most = html("strong");
+    const seen = html("div", { class: "ex-window" }, lens.element, html("span", {}, `${kernel}/${stride}: `, most));
     const toUnit = (row, column) =>
       change({ row: clamp(row, 0, count - 1), column: clamp(column, 0, count - 1) });
     onDrag(
@@ -205,8 +235,9 @@ function build({ id, read, change, data, refusal, say, number, reset }) {
       };
     });
     const caption = html("p", { class: "ex-note" });
+    const fate = html("p", { class: "ex-note ex-fate" });
     const title = html("p", {}, html("strong", {}, `${kernel}/${stride}`), ` ${LABELS[name]}`);
-    return { kernel, stride, name, map, caption, figure: html("div", {}, title, map.element, caption) };
+    return { kernel, stride, name, map, caption, fate, lens, most, seen, figure: html("div", {}, title, map.element, caption) };
   });
 
   // How much changes, for every shift along the row that is now chosen.
@@ -260,7 +291,12 @@ function build({ id, read, change, data, refusal, say, number, reset }) {
   const outcome = html("p", { id: `${id}-outcome`, class: "ex-result" });
   const chosen = html("p", { class: "ex-note" });
 
+  let fitted = 0;
   function draw({ right, down, row, column }, width) {
+    if (fitted !== width) {
+      fitted = width;
+      for (const { map, lens } of pooled) [map, lens].forEach((cells) => cells.fitLetters());
+    }
     const now = at(right, down);
     input.move(right - reach, down - reach);
     input.mark(
@@ -273,19 +309,23 @@ function build({ id, read, change, data, refusal, say, number, reset }) {
       }),
     );
     const maps = pooled.map(({ kernel, stride }) => maxPool(now, kernel, stride));
-    const means = pooled.map(({ kernel, stride, name, map, caption }, index) => {
+    const means = pooled.map(({ kernel, stride, name, map, caption, fate, lens, most }, index) => {
       const values = maps[index];
       map.fill(values);
       map.mark([column, row, 1, name]);
+      const [top, left] = [row * stride, column * stride];
+      lens.fill(now.slice(top, top + kernel).map((line) => line.slice(left, left + kernel)));
+      const [y, x] = brightest(now, row, column, kernel, stride);
+      lens.mark([x - left, y - top, 1, `${name}-most`]);
+      most.textContent = values[row][column];
+      const says = `What the chosen ${kernel}/${stride} window sees; the largest is ${values[row][column]}`;
+      lens.element.setAttribute("aria-label", says);
       const { mean, changed } = difference(firstPooled[index], values);
       const all = values.flat().length;
       const best = bestMove(firstPooled[index], values);
       const by = moves(best.right, best.down);
-      caption.textContent =
-        `${Math.round(changed * all)} of ${all} values are not what they were. ` +
-        (by
-          ? `As the first map moved ${by}, they would differ by ${significant(best.mean)}.`
-          : "No move of the first map comes nearer.");
+      caption.textContent = `${Math.round(changed * all)} of ${all} values changed`;
+      fate.textContent = `${kernel}/${stride}: ${comparison(changed, by, best.mean)}`;
       return `${kernel}/${stride} by ${significant(mean)}`;
     });
     const where = moves(right, down) ? `Shifted ${moves(right, down)}` : "Not shifted";
@@ -308,7 +348,8 @@ function build({ id, read, change, data, refusal, say, number, reset }) {
     html("div", { class: "ex-numbers" }, number("right", "Right"), number("down", "Down")),
     refusal,
     outcome,
-    chosen,
+    html("div", {}, ...pooled.map(({ fate }) => fate)),
+    html("div", { class: "ex-windows" }, ...pooled.map(({ seen }) => seen), chosen),
     html("div", { class: "ex-frame" }, curve),
     html("div", { class: "ex-bar" }, key, reset()),
   ];

@@ -170,6 +170,8 @@ function build({ id, read, change, data, refusal, say, number, radios, select, r
   const body = html("tbody");
   const head = html("tr");
   const table = html("table", { class: "ex-table" }, caption, html("thead", {}, head), body);
+  // As high for 15 neighbours as for one, so that the page does not move under the reader.
+  const rest = html("div", { class: "ex-scroll ex-rows", tabindex: 0, role: "region", "aria-label": "Who suppresses whom" }, table);
   const percent = (share) => {
     const hundredths = share * 100;
     if (hundredths === 0) return "0 %";
@@ -225,6 +227,8 @@ function build({ id, read, change, data, refusal, say, number, radios, select, r
       );
     });
     body.replaceChildren(...rows);
+    const own = rows[channel - from];
+    rest.scrollTop = own.offsetTop - (rest.clientHeight - own.offsetHeight) / 2;
   }
 
   function writeWhere({ before, after, place, k, beta }) {
@@ -269,7 +273,7 @@ function build({ id, read, change, data, refusal, say, number, radios, select, r
     html("div", { class: "ex-frame" }, bars),
     key,
     result,
-    html("div", { class: "ex-scroll" }, table),
+    rest,
     where,
   ];
 

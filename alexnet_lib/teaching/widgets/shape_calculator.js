@@ -73,6 +73,7 @@ const NUMBERS = {
 };
 const STATE = ["variant", "layer", ...Object.keys(NUMBERS), "rounding", "row", "column"];
 const MILLISECONDS_A_STEP = 160;
+const LANES = 4; // of windows over the side view
 
 /** What the front end needs beyond the settings: the steps of the window, and its last place. */
 function settle(networks, state) {
@@ -138,6 +139,7 @@ function build({ id, read, change, data, refusal, say, number, radios, select, b
   const output = svg("svg", { class: "ex-output", role: "img" });
   const outputLabel = html("p", { class: "ex-note" });
   const lens = svg("svg", { class: "ex-lens", role: "img" });
+  const lensNote = html("p", { class: "ex-note" });
 
   function moveTo(row, column) {
     const { last } = read();
@@ -230,7 +232,7 @@ function build({ id, read, change, data, refusal, say, number, radios, select, b
     const beside = (width - grip) / 2;
     sliding.replaceChildren(
       rect(0, 0, width, width, { class: steps.positions ? "ex-window" : "ex-window ex-misfit" }),
-      rect(beside, beside, grip, grip, { class: "ex-grip" }),
+      rect(beside, beside, grip, grip, { class: "ex-grip", fill: "transparent" }),
     );
     map.replaceChildren(...parts, sliding);
   }
@@ -287,9 +289,10 @@ function build({ id, read, change, data, refusal, say, number, radios, select, b
     const left = Math.max(from, first);
     const right = first + visible;
 
-    const lanes = clamp(Math.ceil(kernel / stride), 1, 4);
+    const overlapping = Math.ceil(kernel / stride);
+    const lanes = clamp(overlapping, 1, LANES);
     const lane = 20;
-    const top = lanes * lane + 4;
+    const top = LANES * lane + 4; // always as high, so that nothing below moves
     const tall = 20;
     lens.setAttribute("width", visible * scale);
     lens.setAttribute("height", top + tall + 22);
@@ -315,12 +318,15 @@ function build({ id, read, change, data, refusal, say, number, radios, select, b
         parts.push(svg("path", { class: "ex-border", d: `M${x(edge)} ${top - 3}v${tall + 6}` }));
       }
     }
-    // Only as many windows as there are lanes, so that none hides another.
+    // Where more windows overlap than there are lanes, some are left out, so that none hides another:
+    // the four around the chosen one stay, and the next four that begin where these have ended.
+    const period = Math.ceil(overlapping / lanes) * lanes;
+    const group = Math.floor(column / lanes) * lanes;
+    const has = (place) => (((place - group) % period) + period) % period < lanes;
     steps.starts.forEach((start, place) => {
-      const near = kernel <= lanes * stride || Math.abs(place - column) <= 1;
-      if (!near || start + kernel <= left || start >= right) return;
+      if (!has(place) || start + kernel <= left || start >= right) return;
       const [a, b] = [Math.max(start, left), Math.min(start + kernel, right)];
-      const y = (place % lanes) * lane;
+      const y = (LANES - lanes + (place % lanes)) * lane;
       const current = place === column;
       const middle = x((a + b) / 2);
       parts.push(
@@ -343,6 +349,10 @@ function build({ id, read, change, data, refusal, say, number, radios, select, b
       }
     }
     lens.replaceChildren(...parts);
+    lensNote.textContent =
+      period > lanes
+        ? `${overlapping} windows overlap; of each ${period}, ${lanes} are drawn.`
+        : "";
     lens.setAttribute(
       "aria-label",
       `Side view: pixels ${minus(left)} to ${minus(right - 1)} with the windows above them. ` +
@@ -425,7 +435,7 @@ function build({ id, read, change, data, refusal, say, number, radios, select, b
     say(`${result.querySelector("span").textContent}. ${where.textContent}`);
   }
 
-  const ending = html("p", { class: "ex-note" });
+  const ending = html("p", { class: "ex-note ex-ending" });
 
   function writeChain(state) {
     const { layers } = networks[state.variant];
@@ -527,10 +537,10 @@ function build({ id, read, change, data, refusal, say, number, radios, select, b
         html("div", { class: "ex-frame" }, output, outputLabel),
         html("div", { class: "ex-bar ex-steps", role: "group", "aria-label": "Step through the places" }, ...back, player, ...forth),
         where,
-        key,
       ),
     ),
-    html("div", { class: "ex-frame" }, lens),
+    html("div", { class: "ex-frame" }, lens, lensNote),
+    key,
   ];
 
   let drawn = "";

@@ -1,5 +1,5 @@
 // Training runs side by side: curves, values at an epoch, and who reaches a target first.
-// `firstReaching` and `commonTarget` follow training_runs.py; the tests compare the two.
+// `firstReaching` and `sharedTarget` follow training_runs.py; the tests compare the two.
 import { chart, clamp, html, lineKeys, mount, onDrag, onKeys, significant, svg, through } from "./explorer.js";
 
 /** The first place at which a curve is as good as the target, or null. */
@@ -8,12 +8,16 @@ export function firstReaching(values, target, up) {
   return place < 0 ? null : place;
 }
 
-/** The best value that all curves reach. */
-export function commonTarget(curves, up) {
+/**
+ * The best value that half of the curves reach, and two at least: what the worst one reaches may be
+ * where all of them started.
+ */
+export function sharedTarget(curves, up) {
   const known = curves.map((values) => values.filter((v) => v !== null)).filter((v) => v.length);
   const best = known.map((values) => (up ? Math.max(...values) : Math.min(...values)));
-  if (!best.length) return 0;
-  return up ? Math.min(...best) : Math.max(...best);
+  best.sort((a, b) => (up ? b - a : a - b));
+  const reaching = Math.min(Math.max(Math.ceil(best.length / 2), 2), best.length);
+  return best[reaching - 1] ?? 0;
 }
 
 const column = (run, name) => run.columns[name] ?? [];
@@ -33,7 +37,7 @@ function build({ id, read, change, data, say, select, radios, reset }) {
 
   const takeMetric = (metric) => {
     const up = metrics.find(([name]) => name === metric)[2];
-    change({ metric, target: commonTarget(runs.map((run) => column(run, metric)), up) });
+    change({ metric, target: sharedTarget(runs.map((run) => column(run, metric)), up) });
   };
   const measure = select("metric", "Measure", metrics.map(([name, text]) => [name, text]), takeMetric);
   const against = timed
@@ -173,7 +177,11 @@ function build({ id, read, change, data, say, select, radios, reset }) {
       const visible = shown.includes(index);
       const texts = [show(values[epoch - 1]), show(best) + at, when, factor];
       rows[index].box.checked = visible;
-      rows[index].cells.forEach((cell, k) => (cell.textContent = visible ? texts[k] : ""));
+      // Hidden, a run keeps its numbers, so that the columns stay as wide.
+      rows[index].cells.forEach((cell, k) => {
+        cell.textContent = texts[k];
+        cell.style.visibility = visible ? "" : "hidden";
+      });
       return visible ? `${run.name}: ${texts[0]} at epoch ${epoch}, reaches the target ${when}` : "";
     });
     say(sentences.filter(Boolean).join(". "));

@@ -1,7 +1,7 @@
 """Training runs side by side: curves, values at an epoch, and who reaches a target first."""
 
 from collections.abc import Iterable, Mapping
-from math import isfinite
+from math import ceil, isfinite
 
 import traitlets
 
@@ -33,12 +33,16 @@ def first_reaching(values: Iterable[float | None], target: float, up: bool) -> i
     return None
 
 
-def common_target(runs: Iterable[list[float | None]], up: bool) -> float:
-    """The best value that all runs reach."""
+def shared_target(runs: Iterable[list[float | None]], up: bool) -> float:
+    """The best value that half of the runs reach, and two at least.
+
+    What the worst run reaches may be where all of them started, and tells nothing apart.
+    """
     best = max if up else min
-    worst = min if up else max
     reached = [best(known) for run in runs if (known := [v for v in run if v is not None])]
-    return worst(reached) if reached else 0.0
+    reached.sort(reverse=up)
+    reaching = min(max(ceil(len(reached) / 2), 2), len(reached))
+    return reached[reaching - 1] if reached else 0.0
 
 
 class TrainingRuns(Explorer):
@@ -51,7 +55,7 @@ class TrainingRuns(Explorer):
             any numbers. With `seconds` in all rows the curves can be drawn against time, too. At
             most eight runs; five digits of each number are kept.
         metric: what is drawn first; validation accuracy, or else the first that there is, if None.
-        target: a value of the metric; the best that all runs reach if None.
+        target: a value of the metric; the best that half of the runs reach if None.
         epoch: where the curves are read; at the end of the shortest run if None.
 
     Raises:
@@ -93,7 +97,7 @@ class TrainingRuns(Explorer):
             raise ValueError(f"No run has a {metric!r}; there are {', '.join(metrics) or 'none'}.")
         columns = [run["columns"].get(metric, []) for run in kept]
         if target is None:
-            target = common_target(columns, upwards(metric))
+            target = shared_target(columns, upwards(metric))
         super().__init__(
             runs=kept,
             metrics=[

@@ -25,6 +25,7 @@ import {
 const FOLDER = new URL("../live/", document.currentScript.src);
 const GUESSES = 5;
 const TOO_MANY_PIXELS = 100e6;
+const DARKEST = 200; // of 255, where a picture says nothing for an answer
 const SOFT = 20; // pixels along a side: fewer than any flower was learned with
 
 /** A sentence for the reader; what is no such sentence is a mistake of ours. */
@@ -148,7 +149,7 @@ const asText = (silenced) =>
 const TOWERS = { both: null, first: 0, second: 1 };
 const SETTINGS = [
   ...["picture", "layer", "channel", "row", "column", "normalize", "tower", "silenced"],
-  ...["soft", "cover", "top", "left", "size", "backend"],
+  ...["soft", "cover", "top", "left", "size", "heat", "backend"],
 ];
 
 function build(tools) {
@@ -176,7 +177,8 @@ function build(tools) {
   let values = null; // of the layer that is shown
   let most = 0; // the largest of them
   let took = 0;
-  let [passed, judged, shown] = ["", "", ""]; // what the last results were for
+  let heat = null; // which places speak for the first answer
+  let [passed, judged, shown, warmed] = ["", "", "", ""]; // what the last results were for
   let busy = false;
 
   const editsOf = ({ normalize, tower, silenced }) => ({
@@ -229,7 +231,10 @@ function build(tools) {
           values = await engine.read(state.layer);
           most = values?.reduce((largest, value) => Math.max(largest, value), 0);
           shown = state.layer;
-        } else if (whole && judged !== picture) {
+        } else if (state.heat && answers && warmed !== asked) {
+          heat = await engine.gradCam(largestOf(answers));
+          warmed = asked;
+        } else if (answers && judged !== picture) {
           before = await engine.answers(pixels);
           judged = picture;
         } else break;
@@ -339,7 +344,7 @@ function build(tools) {
   function replace(next) {
     engine?.dispose();
     engine = next;
-    passed = judged = shown = "";
+    passed = judged = shown = warmed = "";
   }
 
   /** WebAssembly answers at once. A graphics processor takes over where it proves the faster one. */
@@ -528,6 +533,44 @@ function build(tools) {
     grey,
     patch,
   );
+  // ---- The heat map ---------------------------------------------------------------------------------
+
+  const deepest = layers.findLast(({ kind }) => kind === "convolution");
+  const warm = html("canvas", { class: "ex-heat", role: "img", hidden: "" });
+  {
+    // Each unit of the last convolution over the middle of what it sees. One more at each end goes on
+    // with what the outermost say, as far as the picture.
+    const { start, size, jump } = fields[deepest.name];
+    const percentOf = (pixels, whole) => `${(100 * pixels) / whole}%`;
+    const [places] = deepest.output_shape;
+    const extent = (places + 2) * jump;
+    const corner = start + (size - jump) / 2 - jump;
+    const beyond = [corner + extent - side, -corner].map((pixels) => percentOf(Math.max(pixels, 0), extent));
+    Object.assign(warm.style, {
+      ...{ top: percentOf(corner, side), left: percentOf(corner, side) },
+      ...{ width: percentOf(extent, side), height: percentOf(extent, side) },
+      clipPath: `inset(${beyond[1]} ${beyond[0]} ${beyond[0]} ${beyond[1]})`,
+    });
+  }
+
+  function drawHeat(state) {
+    warm.hidden = !state.heat || !heat || !answers;
+    if (warm.hidden) return;
+    const [places] = deepest.output_shape;
+    const across = places + 2;
+    const most = Math.max(...heat) || 1;
+    const image = new ImageData(across, across);
+    for (let at = 0; at < across ** 2; at += 1) {
+      const [row, column] = [Math.floor(at / across), at % across].map((place) => clamp(place - 1, 0, places - 1));
+      // Dark where nothing speaks for it: a colour would be lost on a picture of that colour.
+      image.data[at * 4 + 3] = DARKEST * (1 - heat[row * places + column] / most);
+    }
+    [warm.width, warm.height] = [across, across];
+    warm.getContext("2d").putImageData(image, 0, 0);
+    const first = names[largestOf(answers)];
+    warm.setAttribute("aria-label", `Where the picture speaks for ${first}: the heat map of ${deepest.name}`);
+  }
+
   const toSquare = (top, left) => change({ top: Math.round(top), left: Math.round(left) });
   const pixel = (x, y) => [x, y].map((at) => (at / overlay.clientWidth) * side);
   onDrag(
@@ -661,6 +704,7 @@ function build(tools) {
   /** Everything that follows from a pass; settings alone are drawn by `draw`. */
   function show() {
     if (answers) writeAnswers();
+    drawHeat(read());
     drawMapsOf(read());
   }
 
@@ -711,10 +755,13 @@ function build(tools) {
     );
     writeLayer(state);
     drawFilter(state);
+    drawHeat(state);
     drawMapsOf(state);
     work();
   }
 
+  const picture = layered(ground, overlay);
+  overlay.before(warm);
   const sizeRow = number("size", "Its side");
   const channelRow = number("channel", "Map");
   const hasTowers = network.layers.some(({ groups }) => groups > 1);
@@ -734,7 +781,7 @@ function build(tools) {
     html(
       "div",
       { class: "ex-stage" },
-      html("div", { class: "ex-picture" }, layered(ground, overlay)),
+      html("div", { class: "ex-picture" }, picture),
       html(
         "div",
         { class: "ex-words" },
@@ -743,6 +790,7 @@ function build(tools) {
         html(
           "div",
           { class: "ex-words", role: "group", "aria-label": "What you can change" },
+          tick("heat", "show what speaks for the answer"),
           tick("soft", `as soft as ${SOFT} × ${SOFT} pixels`),
           tick("cover", "cover a part of the picture"),
           sizeRow,

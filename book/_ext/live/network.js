@@ -149,6 +149,50 @@ self.alexnetLive = (() => {
     },
   };
 
+  const whereActive = async (pass, { name }, gradient) => {
+    const output = await pass.read(name);
+    return gradient.map((value, index) => (output[index] > 0 ? value : 0));
+  };
+
+  /** The gradient that a layer behind the convolutions hands back, from the one that it is handed. */
+  const BACKWARDS = {
+    async dense(network, pass, layer, gradient) {
+      const { tf } = network;
+      const linear = layer.activation === "relu" ? await whereActive(pass, layer, gradient) : gradient;
+      const product = tf.tidy(() =>
+        tf.matMul(tf.tensor2d(linear, [1, linear.length]), network.weights[layer.name].kernels[0], false, true),
+      );
+      const values = await product.data();
+      product.dispose();
+      return values;
+    },
+    dropout: async (network, pass, layer, gradient) => gradient,
+    flatten: async (network, pass, layer, gradient) => gradient,
+    activation: (network, pass, layer, gradient) => whereActive(pass, layer, gradient),
+    /** All that comes to a window goes to its largest value. */
+    async pooling(network, pass, layer, gradient, before) {
+      const values = await pass.read(before.name);
+      const [rows, columns, channels] = layer.input_shape;
+      const [, across] = layer.output_shape;
+      const back = new Float32Array(values.length);
+      gradient.forEach((value, index) => {
+        const channel = index % channels;
+        const [top, left] = [Math.floor(index / channels / across), Math.floor(index / channels) % across].map(
+          (place) => place * layer.stride,
+        );
+        let best = -1;
+        for (let row = top; row < Math.min(top + layer.kernel, rows); row += 1) {
+          for (let column = left; column < Math.min(left + layer.kernel, columns); column += 1) {
+            const place = (row * columns + column) * channels + channel;
+            if (best < 0 || values[place] > values[best]) best = place;
+          }
+        }
+        back[best] += value;
+      });
+      return back;
+    },
+  };
+
   // A message to oneself: other events are handled before it, and no browser delays it.
   const { port1: sender, port2: receiver } = new MessageChannel();
   const waiting = [];
@@ -266,6 +310,28 @@ self.alexnetLive = (() => {
       return pass;
     }
 
+    /**
+     * Grad-CAM at the last convolution (Selvaraju et al. 2017), as `inspection.grad_cam` computes it:
+     * how much each place of its maps speaks for a class, 0 or more; rows, then columns.
+     */
+    async gradCam(pass, target) {
+      await this.tf.setBackend(this.backend);
+      const { layers } = this.description;
+      const at = layers.findLastIndex(({ kind }) => kind === "convolution");
+      // Of the score before the softmax: behind it, the gradient vanishes where the network is sure.
+      let gradient = Float32Array.from({ length: layers.at(-1).output_shape[0] }, (_, unit) => Number(unit === target));
+      for (let place = layers.length - 1; place > at; place -= 1) {
+        gradient = await BACKWARDS[layers[place].kind](this, pass, layers[place], gradient, layers[place - 1]);
+      }
+      const [rows, columns, channels] = layers[at].output_shape;
+      const maps = await pass.read(layers[at].name);
+      const weights = new Float64Array(channels);
+      gradient.forEach((value, index) => (weights[index % channels] += value / (rows * columns)));
+      const heat = new Float32Array(rows * columns);
+      maps.forEach((value, index) => (heat[Math.floor(index / channels)] += value * weights[index % channels]));
+      return heat.map((value) => Math.max(value, 0));
+    }
+
     dispose() {
       for (const { kernels, biases } of Object.values(this.weights)) {
         this.tf.dispose([kernels, biases]);
@@ -360,6 +426,11 @@ self.alexnetLive = (() => {
       return values;
     }
 
+    /** Which places of the picture that was looked at speak for a class. */
+    gradCam(target) {
+      return this.network.gradCam(this.pass, target);
+    }
+
     /** What left a layer for the picture that was looked at. */
     read(layer) {
       return this.pass.read(layer);
@@ -425,6 +496,7 @@ self.alexnetLive = (() => {
       add: (tensors, whole) => ask("add", tensors, whole),
       look: (pixels, edits) => ask("look", pixels, edits),
       answers: (pixels) => ask("answers", pixels),
+      gradCam: (target) => ask("gradCam", target),
       read: (layer) => ask("read", layer),
       dispose: () => worker.terminate(),
     };
