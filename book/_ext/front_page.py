@@ -125,7 +125,9 @@ def described(module):
         explorer = getattr(alexnet_lib.widgets, name)
         if explorer._module == module:
             return title, inspect.getdoc(explorer).splitlines()[0]
-    raise LookupError(f"No explorer of alexnet_lib.widgets has the module {module!r}.")
+    raise LookupError(
+        f"No explorer of alexnet_lib.widgets has the module {module!r}."
+    )
 
 
 class ExplorerGallery(SphinxDirective):
@@ -141,7 +143,9 @@ class ExplorerGallery(SphinxDirective):
             title, sentence = described(module)
             if html_pages:
                 # Alone in a file, the picture has no page to take its font from.
-                alone = still.replace('font-family="inherit"', 'font-family="sans-serif"')
+                alone = still.replace(
+                    'font-family="inherit"', 'font-family="sans-serif"'
+                )
                 (folder / f"{module}.svg").write_text(alone, "utf-8")
             anchor = module.replace("_", "-")
             cards.append(
@@ -151,7 +155,9 @@ class ExplorerGallery(SphinxDirective):
                 f"<strong>{html.escape(title)}</strong></a>"
                 f"<span>{html.escape(sentence)}</span></li>"
             )
-        element = '<ul class="book-gallery">\n' + "\n".join(cards) + "\n</ul>"
+        element = (
+            '<ul class="book-gallery">\n' + "\n".join(cards) + "\n</ul>"
+        )
         return [nodes.raw("", element, format="html")]
 
 
@@ -165,11 +171,16 @@ class ChapterList(SphinxDirective):
             for name in names:
                 cells = notebook(self.env.app, name)
                 asked = question(cells) if cells else ""
-                lines += [f"- {{doc}}`{name}`" + (f"  \n  {asked}" if asked else "")]
+                lines += [
+                    f"- {{doc}}`{name}`"
+                    + (f"  \n  {asked}" if asked else "")
+                ]
             lines += [""]
         container = nodes.container(classes=["book-chapters"])
         self.content = type(self.content)(lines, source="front_page")
-        self.state.nested_parse(self.content, self.content_offset, container)
+        self.state.nested_parse(
+            self.content, self.content_offset, container
+        )
         return [container]
 
 
