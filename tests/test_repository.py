@@ -45,3 +45,11 @@ def test_continuous_integration_runs_the_command_of_the_readme():
     command = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()[-1]
     assert command == "exec make test"
     assert "make test" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_pictures_of_the_readme_exist():
+    text = (ROOT / "README.md").read_text("utf-8")
+    pictures = re.findall(r'!\[[^\]]*\]\(([^)]+)\)|(?:src|srcset)="([^"]+)"', text)
+    paths = [path for pair in pictures for path in pair if path and ":" not in path]
+    assert paths
+    assert [path for path in paths if not (ROOT / path).is_file()] == []

@@ -27,8 +27,7 @@ async function inflated(text) {
 }
 
 /** The picture's colours, 0..255, plane after plane: red, green, blue (`packed_picture`). */
-export async function unpackedPicture(text, rows, columns, step) {
-  const bytes = await inflated(text);
+function foretoldPicture(bytes, rows, columns, step) {
   const size = rows * columns;
   const levels = Array.from({ length: 3 }, () => new Int16Array(size));
   levels.forEach((plane, index) => {
@@ -69,12 +68,18 @@ export class Pass {
     const pass = new Pass(network, recording.shown);
     const picture = recording.pictures[name];
     const [rows, columns] = network.input_shape;
-    pass.colours = await unpackedPicture(picture.pixels, rows, columns, network.colour_step);
+    const stores = [...Object.values(picture.maps).flatMap(({ parts }) => parts), ...Object.values(recording.weights)];
+    const texts = [picture.pixels, ...stores.map(({ values }) => values)];
+    const unpacked = await Promise.all(texts.map(inflated));
+    const bytesOf = new Map(texts.map((text, index) => [text, unpacked[index]]));
+    pass.colours = foretoldPicture(bytesOf.get(picture.pixels), rows, columns, network.colour_step);
     pass.scores = picture.scores ?? null;
     const { black, white } = network;
-    pass.pixels = Float32Array.from(pass.colours, (colour, at) => {
-      const plane = Math.floor(at / (rows * columns));
-      return black[plane] + (colour / 255) * (white[plane] - black[plane]);
+    pass.pixels = new Float32Array(pass.colours.length);
+    black.forEach((dark, plane) => {
+      const contrast = (white[plane] - dark) / 255;
+      const end = (plane + 1) * rows * columns;
+      for (let at = plane * rows * columns; at < end; at += 1) pass.pixels[at] = dark + pass.colours[at] * contrast;
     });
     for (const layer of pass.layers) {
       const units = layer.rows * layer.columns;
@@ -90,7 +95,7 @@ export class Pass {
       layer.values = new Float32Array(channels.length * units).fill(NaN);
       let start = 0;
       for (const { values, levels } of stored?.parts ?? []) {
-        const bytes = await inflated(values);
+        const bytes = bytesOf.get(values);
         const size = bytes.length / 2;
         for (let at = 0; at < size; at += 1) {
           layer.values[start + at] = stored.largest * ((bytes[at] + 256 * bytes[size + at]) / levels) ** 2;
@@ -99,14 +104,14 @@ export class Pass {
       }
       const weights = recording.weights[layer.name];
       if (weights) {
-        const bytes = await inflated(weights.values);
+        const bytes = bytesOf.get(weights.values);
         const values = weights.bits === 8 ? new Int8Array(bytes.buffer) : new Int16Array(bytes.buffer);
         layer.filters = new Map(
           weights.filters.map((filter, index) => {
             const size = values.length / weights.filters.length;
-            const whole = values.subarray(index * size, (index + 1) * size);
-            const scale = weights.scale[index];
-            return [filter, { weights: Float32Array.from(whole, (w) => w * scale), bias: weights.bias[index] }];
+            const own = new Float32Array(size);
+            for (let at = 0; at < size; at += 1) own[at] = values[index * size + at] * weights.scale[index];
+            return [filter, { weights: own, bias: weights.bias[index] }];
           }),
         );
       }
@@ -399,21 +404,27 @@ export const TOWER_COLOURS = [
   ],
 ];
 
-export function shade(colours, share) {
-  const along = clamp(share, 0, 1) * (colours.length - 1);
-  const at = Math.min(Math.floor(along), colours.length - 2);
-  return colours[at].map((from, part) => Math.round(from + (along - at) * (colours[at + 1][part] - from)));
+/** 256 steps from the first of three colours by the second to the third, as opaque pixels. */
+function ramp(colours) {
+  return Uint32Array.from({ length: 256 }, (_, step) => {
+    const along = (step / 255) * (colours.length - 1);
+    const at = Math.min(Math.floor(along), colours.length - 2);
+    const part = (index) => Math.round(colours[at][index] + (along - at) * (colours[at + 1][index] - colours[at][index]));
+    return 0xff000000 | (part(2) << 16) | (part(1) << 8) | part(0);
+  });
 }
+const RAMPS = TOWER_COLOURS.map(ramp);
 
 /** A map as a canvas of one pixel a unit. Weak answers are seen, too: by the square root. */
-export function mapCanvas(values, rows, columns, colours) {
+export function mapCanvas(values, rows, columns, tower) {
   let largest = 0;
   for (const value of values) largest = Math.max(largest, value);
   const canvas = html("canvas", { width: columns, height: rows });
   const image = new ImageData(columns, rows);
-  values.forEach((value, at) => {
-    image.data.set([...shade(colours, largest > 0 ? Math.sqrt(Math.max(value, 0) / largest) : 0), 255], 4 * at);
-  });
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let at = 0; at < values.length; at += 1) {
+    pixels[at] = RAMPS[tower][largest > 0 ? Math.round(255 * Math.sqrt(Math.max(values[at], 0) / largest)) : 0];
+  }
   canvas.getContext("2d").putImageData(image, 0, 0);
   return canvas;
 }
@@ -422,9 +433,10 @@ export function mapCanvas(values, rows, columns, colours) {
 export function pictureCanvas({ colours, input: { rows, columns } }) {
   const canvas = html("canvas", { width: columns, height: rows });
   const image = new ImageData(columns, rows);
+  const pixels = new Uint32Array(image.data.buffer);
   const size = rows * columns;
   for (let at = 0; at < size; at += 1) {
-    image.data.set([colours[at], colours[size + at], colours[2 * size + at], 255], 4 * at);
+    pixels[at] = 0xff000000 | (colours[2 * size + at] << 16) | (colours[size + at] << 8) | colours[at];
   }
   canvas.getContext("2d").putImageData(image, 0, 0);
   return canvas;
@@ -432,11 +444,14 @@ export function pictureCanvas({ colours, input: { rows, columns } }) {
 
 // ---- One number --------------------------------------------------------------------------------
 
-/** Digits after the point with which numbers up to `largest` are written: four that count. */
+/** Digits after the point with which numbers up to `largest` are written: five that count. */
 const digitsFor = (largest) =>
-  clamp(3 - Math.floor(Math.log10(Math.max(largest, 1e-9))), 0, 7);
+  clamp(4 - Math.floor(Math.log10(Math.max(largest, 1e-9))), 0, 7);
 const written = (number, digits) =>
   minus((Number(number.toFixed(digits)) + 0).toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+/** The summand that makes a written sum right: the others and the sum are rounded as they are. */
+const remainder = (sum, others, digits) =>
+  others.reduce((left, one) => left - Number(one.toFixed(digits)), Number(sum.toFixed(digits)));
 const COLOUR_NAMES = ["red", "green", "blue"];
 const LARGEST_TERMS = 10;
 
@@ -689,8 +704,9 @@ export function numberView({ id, read, change, say, button }) {
       showCell();
       drawBars(sums, state.step, state.step ? index : -1, width);
       const counted = Math.min(state.step, depth);
-      const partial = sums.subarray(0, counted).reduce((sum, one) => sum + one, 0);
       const digits = digitsFor(Math.max(Math.abs(parts.total), Math.abs(bias), Math.abs(score)));
+      const partial =
+        counted === depth ? remainder(score, [bias], digits) : sums.subarray(0, counted).reduce((sum, one) => sum + one, 0);
       const barWords = html(
         "p",
         { class: "ex-note" },
@@ -710,7 +726,7 @@ export function numberView({ id, read, change, say, button }) {
           ? ["→", { value: written(after, digits), name: rectified, later: state.step <= depth + 1, result: true }]
           : []),
       ]);
-      sentence.textContent = `${barWords.textContent} Sum ${written(parts.total, digits)}, bias ${written(bias, digits)}: ${written(score, digits)}; after ${rectified ?? "nothing else"} ${written(after, digits)}.`;
+      sentence.textContent = `${barWords.textContent} Sum ${written(remainder(score, [bias], digits), digits)}, bias ${written(bias, digits)}: ${written(score, digits)}; after ${rectified ?? "nothing else"} ${written(after, digits)}.`;
       return [grids, cellWords, bars, barWords, equation];
     },
 
@@ -824,10 +840,12 @@ export function numberView({ id, read, change, say, button }) {
         .sort((a, b) => Math.abs(products[b]) - Math.abs(products[a]))
         .slice(0, LARGEST_TERMS);
       const most = Math.max(Math.abs(products[order[0]]), 1e-12);
-      const rest = total - order.reduce((sum, index) => sum + products[index], 0);
-      const digits = digitsFor(Math.max(Math.abs(total), Math.abs(score), Math.abs(rest), most));
+      const digits = digitsFor(Math.max(Math.abs(total), Math.abs(score), most));
+      const sum = remainder(score, [bias], digits);
+      const rest = remainder(sum, order.map((index) => products[index]), digits);
       const before = pass.before(place);
-      const half = Math.max(Math.min(width * 0.2, 110), 30);
+      const roomy = width > 420; // for bars; on a telephone the numbers come first
+      const half = Math.min(width * 0.2, 110);
       const bar = (value, later) => {
         const long = (Math.min(Math.abs(value) / most, 1) * half).toFixed(1);
         return svg(
@@ -839,15 +857,16 @@ export function numberView({ id, read, change, say, button }) {
       };
       const rows = order.map((index, at) => {
         const { channel, row, column } = pass.unflattened(place, index);
-        const where = before.rows * before.columns > 1 ? `map ${channel}, row ${row}, column ${column}` : `unit ${channel}`;
+        const spot = roomy ? `, row ${row}, column ${column}` : ` at ${row}, ${column}`;
+        const where = before.rows * before.columns > 1 ? `map ${channel}${spot}` : `unit ${channel}`;
         const later = at >= state.step;
         return html(
           "tr",
           { class: later ? "ex-later" : "" },
           html("th", { scope: "row" }, where),
-          html("td", {}, `${significant(inputs[index], 4)} × ${significant(weights[index], 3)}`),
-          html("td", { class: "ex-wide" }, bar(products[index], later)),
-          html("td", {}, later ? "…" : written(products[index], digits + 1)),
+          html("td", { class: "ex-tied" }, `${significant(inputs[index], 4)} × ${significant(weights[index], 3)}`),
+          roomy ? html("td", { class: "ex-wide" }, bar(products[index], later)) : null,
+          html("td", {}, later ? "…" : written(products[index], digits)),
         );
       });
       const withRest = state.step > order.length;
@@ -857,8 +876,8 @@ export function numberView({ id, read, change, say, button }) {
           { class: withRest ? "" : "ex-later" },
           html("th", { scope: "row" }, `the other ${commas(products.length - order.length)}`),
           html("td", {}, ""),
-          html("td", {}, ""), // no bar: it would be longer by far, or shorter, than all the others
-          html("td", {}, withRest ? written(rest, digits + 1) : "…"),
+          roomy ? html("td", {}, "") : null, // a bar would be longer by far than all the others
+          html("td", {}, withRest ? written(rest, digits) : "…"),
         ),
       );
       const table = html(
@@ -870,7 +889,7 @@ export function numberView({ id, read, change, say, button }) {
       const withBias = state.step > order.length + 1;
       const done = state.step > order.length + 2;
       writeEquation([
-        { value: written(total, digits), name: `${commas(products.length)} products`, later: !withRest },
+        { value: written(sum, digits), name: `${commas(products.length)} products`, later: !withRest },
         "+",
         { value: written(bias, digits), name: "bias", later: !withBias },
         "=",
@@ -886,7 +905,7 @@ export function numberView({ id, read, change, say, button }) {
               { value: percent(after), name: "probability", later: !done, result: true },
             ]),
       ]);
-      sentence.textContent = `The products add up to ${written(total, digits)}, with the bias to ${written(score, digits)}.`;
+      sentence.textContent = `The products add up to ${written(sum, digits)}, with the bias to ${written(score, digits)}.`;
       return [html("div", { class: "ex-scroll" }, table), equation];
     },
   };

@@ -62,9 +62,13 @@ function arrange(pass, shown, width, upright) {
   const widest = Math.max(...drawn.filter((layer) => !dense(layer)).map(({ channels }) => channels));
   const lengthOf = ({ channels }) => Math.min(Math.sqrt(channels / widest), 1.12) * (span / 1.12);
   const crosses = (layer, place) => place > 0 && towers > 1 && layer.links === "all";
-  const gaps = layers.map((layer, place) =>
-    place === 0 ? 26 : crosses(layer, place) ? (upright ? 34 : 38) : upright ? 20 : 13,
-  );
+  // Between layers: more where the towers cross, and most where maps cross; less on small screens.
+  const narrow = upright ? 1 : clamp(width / 900, 0.6, 1);
+  const gaps = layers.map((layer, place) => {
+    if (place === 0) return 26 * narrow;
+    if (!crosses(layer, place)) return (upright ? 20 : 12) * narrow;
+    return (dense(layers[place - 1]) ? 24 : 36) * narrow;
+  });
   const picture = upright ? 116 : clamp(width * 0.13, 84, 122);
   const list = upright ? 0 : clamp(width * 0.17, 112, 158);
   const strip = upright ? 16 : 13;
@@ -151,7 +155,6 @@ function build(tools, { onPage }) {
     const { layer, place } = column;
     const key = `${picture} ${layer.name} ${slab.tower} ${channel} ${upright}`;
     if (!canvases.has(key)) {
-      const colours = TOWER_COLOURS[slab.tower];
       if (layer.kind === "dense") {
         const units = layer.channels / network.towers;
         const short = Math.max(Math.ceil(Math.sqrt(units) / 4), 1);
@@ -160,9 +163,9 @@ function build(tools, { onPage }) {
           const index = upright ? (at % long) * short + Math.floor(at / long) : at;
           return index < units ? pass.value(place, slab.tower * units + index, 0, 0) : 0;
         });
-        canvases.set(key, upright ? mapCanvas(values, short, long, colours) : mapCanvas(values, long, short, colours));
+        canvases.set(key, upright ? mapCanvas(values, short, long, slab.tower) : mapCanvas(values, long, short, slab.tower));
       } else {
-        canvases.set(key, mapCanvas(pass.map(place, channel), layer.rows, layer.columns, colours));
+        canvases.set(key, mapCanvas(pass.map(place, channel), layer.rows, layer.columns, slab.tower));
       }
     }
     return canvases.get(key);
@@ -202,6 +205,7 @@ function build(tools, { onPage }) {
   let progress = Infinity;
   let frame = 0;
   let redraw = () => {};
+  let point = () => {}; // shows where the unit under the mouse looks, and what it says
 
   function box(thumb) {
     const { along, across, side: size } = thumb;
@@ -320,6 +324,7 @@ function build(tools, { onPage }) {
     const pass = passOf(picture);
     if (!pass || !places || calm.matches) {
       progress = Infinity;
+      way.classList.remove("ex-moving");
       redraw();
       return;
     }
@@ -378,11 +383,11 @@ function build(tools, { onPage }) {
     const frameOf = overlay.getBoundingClientRect();
     hovered = under(event.clientX - frameOf.left, event.clientY - frameOf.top);
     overlay.style.cursor = hovered ? "pointer" : "";
-    redraw();
+    point();
   });
   overlay.addEventListener("pointerleave", () => {
     hovered = null;
-    redraw();
+    point();
   });
   overlay.addEventListener("click", (event) => {
     const frameOf = overlay.getBoundingClientRect();
@@ -645,7 +650,12 @@ function build(tools, { onPage }) {
     number.hidden = !state.opened;
     redraw = () => draw(read(), width);
     const chosen = { layer, channel: state.channel, row: state.row, column: state.column };
-    drawUnit(hovered ?? chosen);
+    point = () => {
+      drawUnit(hovered ?? chosen);
+      const there = passOf(picture);
+      if (there) write(there, state, hovered ?? chosen, hovered !== null);
+    };
+    point();
     const thumb = places.thumbs.find(({ column, channel }) => column.layer.name === layer && channel === state.channel);
     if (!thumb) chosenMap.setAttribute("d", "");
     else if (layerOf(layer).kind === "dense") {
@@ -690,7 +700,6 @@ function build(tools, { onPage }) {
     drawUnitMark(`M${state.column} ${state.row}h1v1h-1z`);
     const patch = seen(where, state.row, state.column, side);
     drawField(`M${patch.left} ${patch.top}H${patch.right}V${patch.bottom}H${patch.left}z`);
-    write(pass, state, hovered ?? chosen, hovered !== null);
     if (state.opened) view.draw(pass, { ...state, className: layer === places.named?.name ? names[state.channel] : "" }, numberWidth(width));
   }
 

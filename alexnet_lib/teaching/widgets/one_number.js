@@ -1,6 +1,6 @@
 // One number: a unit is chosen on the picture or on its map, and taken to pieces (arithmetic.js).
 import { clamp, html, layered, mount, onDrag, onKeys, outline, seen, svg, unitAt } from "./explorer.js";
-import { Pass, TOWER_COLOURS, mapCanvas, numberView, pictureCanvas, stepsOf } from "./arithmetic.js";
+import { Pass, mapCanvas, numberView, pictureCanvas, stepsOf } from "./arithmetic.js";
 
 const SETTINGS = ["picture", "layer", "channel", "row", "column", "step"];
 
@@ -121,7 +121,7 @@ function build(tools) {
     if (!mapBox.hidden && shownMap !== now) {
       shownMap = now;
       const tower = Math.floor((channel * network.towers) / channels);
-      copy(mapCanvas(pass.map(plan.place(layer), channel), rows, columns, TOWER_COLOURS[tower]), map.canvas);
+      copy(mapCanvas(pass.map(plan.place(layer), channel), rows, columns, tower), map.canvas);
     }
     view.draw(pass, { ...state, className: layerOf().activation === "softmax" ? data("class_names")[channel] : "" }, width);
   }
