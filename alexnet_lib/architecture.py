@@ -69,9 +69,16 @@ def slide(
     if remainder and rounding == "ceil" and stride - remainder < kernel:
         steps += 1
         overhang = stride - remainder
-    starts = range(-padding, -padding + steps * stride + 1, stride)
-    seen = {start + offset for start in starts for offset in range(kernel)}
-    return Steps(steps + 1, len(set(range(size)) - seen), overhang)
+
+    def seen_before(place: int) -> int:
+        """Of the padded map, the rows before this one that a window covers."""
+        place = min(place, steps * stride + kernel)
+        if stride <= kernel:
+            return place
+        return place // stride * kernel + min(place % stride, kernel)
+
+    seen = seen_before(padding + size) - seen_before(padding)
+    return Steps(steps + 1, size - seen, overhang)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import typer
 from .commands.evaluate import evaluate
 from .commands.finetune import finetune
 from .commands.predict import predict
+from .commands.shared import write_what_the_terminal_can
 from .commands.summary import summary
 from .commands.train import train
 
@@ -35,6 +36,7 @@ def main(
     ] = False,
 ) -> None:
     """AlexNet, layer by layer."""
+    write_what_the_terminal_can()
 
 
 for command, example in {

@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from test_pages import Tab, address, chromium, tabs
 from test_recordings import agrees, by_keras, computed
 
-from alexnet_lib import widgets
+from alexnet_lib.teaching import widgets
 
 __all__ = ["address", "chromium", "tabs"]  # fixtures that are used here
 sys.path.insert(0, str(ROOT / "book" / "_ext"))

@@ -38,6 +38,9 @@ def difference(path, expected, size=SIZE):
         ("a.bmp", {}),
         ("lossy.webp", {"quality": 95}),
         ("a.webp", {"lossless": True}),
+        ("a.tif", {}),
+        ("packed.tiff", {"compression": "tiff_lzw"}),
+        ("a.avif", {"quality": 95}),
     ],
 )
 def test_formats(tmp_path, name, options):
@@ -66,7 +69,7 @@ def test_real_photograph_against_pillow(tmp_path):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif", "a.avif"])
 def test_exif_orientation(tmp_path, orientation, name):
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -92,6 +95,8 @@ def test_orientation_that_exif_does_not_know_is_ignored(tmp_path):
         ("P", "a.gif"),
         ("CMYK", "a.jpg"),
         ("L", "a.bmp"),
+        ("L", "a.tif"),
+        ("CMYK", "a.tif"),
     ],
 )
 def test_modes_become_rgb(tmp_path, mode, name):
@@ -158,7 +163,8 @@ def encoded(**options):
         (encoded(format="WEBP")[:300], "cut off or damaged|not a picture"),
         (encoded(format="BMP")[:5000], "cut off or damaged"),
         (encoded(format="GIF")[:2000], "cut off or damaged"),
-        (encoded(format="TIFF"), "not a picture"),
+        (encoded(format="TIFF")[:-2000], "cut off or damaged"),
+        (encoded(format="JPEG2000"), "JPEG 2000, which this library does not read; convert it"),
     ],
 )
 def test_broken_files(tmp_path, contents, reason):
@@ -176,7 +182,7 @@ def test_missing_file(tmp_path):
 
 
 def test_a_bomb_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 100)
     Image.fromarray(scene()).save(tmp_path / "a.png")
     with pytest.raises(pictures.BrokenPictureError, match="too many pixels"):
         pictures.inspect(tmp_path / "a.png")

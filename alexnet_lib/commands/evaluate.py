@@ -1,15 +1,14 @@
 """`alexnet evaluate`"""
 
 import re
-from functools import reduce
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .shared import expect_one_of, folder_first, plain_errors, print_evaluation, start
+from .shared import expect_one_of, plain_errors, print_evaluation, start
 
-PARTS = {"val": ("val",), "all": ("train", "val")}
+PARTS = ("val", "all")
 
 
 def evaluate(
@@ -43,7 +42,7 @@ def evaluate(
     """Measure a model: accuracy, and which classes it takes for which."""
     with plain_errors("evaluate"):
         expect_one_of("--crops", crops or 1, (1, 10))
-        expect_one_of("--part", part or "val", tuple(PARTS))
+        expect_one_of("--part", part or "val", PARTS)
         if (model is None) == (weights is None):
             raise ValueError("Give either MODEL.keras or --weights, one of them.")
         start("evaluate")
@@ -61,15 +60,8 @@ def _evaluate_model(path: Path, source: str, part: str, crops: int) -> None:
 
     network = load_model(path)
     names = preprocess_layer(network).class_names
-    examples = _Examples(source, part, network.input_shape[1])
-    unknown = sorted(set(examples.class_names) - set(names))
-    if unknown:
-        raise ValueError(
-            f"{source} has classes that the model does not know: {_some(unknown)}. The model knows "
-            f"{_some(names)}."
-        )
     # A folder of test pictures need not have all of the model's classes.
-    examples.labels = [names.index(name) for name in examples.class_names]
+    examples = _Examples(source, part, network.input_shape[1], names)
     if part == "val":
         typer.echo(f"The part of {source} that training leaves out; --part all takes everything.")
     else:
@@ -127,41 +119,32 @@ def _print_accuracies(title: str, results: dict, published) -> None:
 
 
 class _Examples:
-    """The pictures of a source, one part or both; `labels` are the model's for each class."""
+    """The pictures of a source, one part or all; `labels` are the model's for each class."""
 
-    def __init__(self, source: str, part: str, image_size: int):
+    def __init__(self, source: str, part: str, image_size: int, class_names=None):
         from .. import data
         from ..prediction import short_side
 
-        self.parts = [
-            data.load(
-                folder_first(source),
-                split,
-                image_size=image_size,
-                short_side=short_side(image_size),
-                augment=False,
-                shuffle=False,
-            )
-            for split in PARTS[part]
-        ]
-        self.size = sum(part.size for part in self.parts)
-        self.class_names = self.parts[0].class_names
+        self.data = data.load(
+            source,
+            part,
+            image_size=image_size,
+            short_side=short_side(image_size),
+            augment=False,
+            shuffle=False,
+            class_names=class_names,
+        )
+        self.size, self.class_names = self.data.size, self.data.class_names
         self.labels = range(len(self.class_names))
 
     def epoch(self, number: int):
-        return self._joined(part.epoch(number) for part in self.parts)
+        return self._relabelled(self.data.epoch(number))
 
     def ten_crops(self):
-        return self._joined(part.ten_crops() for part in self.parts)
+        return self._relabelled(self.data.ten_crops())
 
-    def _joined(self, pipelines):
+    def _relabelled(self, pipeline):
         import tensorflow as tf
 
         labels = tf.constant(self.labels, tf.int32)
-        joined = reduce(lambda first, second: first.concatenate(second), pipelines)
-        return joined.map(lambda images, truth: (images, tf.gather(labels, truth)))
-
-
-def _some(names, most: int = 5) -> str:
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+        return pipeline.map(lambda images, truth: (images, tf.gather(labels, truth)))

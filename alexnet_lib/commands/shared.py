@@ -1,6 +1,7 @@
 """What the commands share: how they speak of mistakes, start TensorFlow, and open data."""
 
-import os
+import codecs
+import json
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -24,11 +25,14 @@ def plain_errors(command: str) -> Iterator[None]:
     people. Others are defects of the library: their traceback is wanted. Ctrl-C ends with 130.
     """
     with warnings.catch_warnings():
-        show = warnings.showwarning
+        show, said = warnings.showwarning, set()
 
         def show_plainly(message, category, *place, **details):
             if category is UserWarning:
-                complain(command, f"note: {message}")
+                # A source is opened once for each of its parts.
+                if str(message) not in said:
+                    complain(command, f"note: {message}")
+                said.add(str(message))
             else:
                 show(message, category, *place, **details)
 
@@ -52,6 +56,32 @@ def plain_errors(command: str) -> Iterator[None]:
             raise typer.Exit(MISTAKE) from None
 
 
+_LOOK_ALIKES = str.maketrans(
+    {"×": "x", "–": "-", "−": "-", "·": ".", "→": "->", "±": "+/-", "…": "...", "█": "#"}
+    | dict.fromkeys("▏▎▍▌▋▊▉", ":")
+)
+
+
+def write_what_the_terminal_can() -> None:
+    """Lets a terminal that knows few characters show the others as well as it can.
+
+    `PYTHONIOENCODING=ascii`, or Windows with an old code page: what it lacks becomes a character
+    that looks like it, or an escape such as `\\u82b1`, and never an error.
+    """
+
+    def replaced(error: UnicodeError) -> tuple[str, int]:
+        if not isinstance(error, UnicodeEncodeError):
+            raise error
+        shown = error.object[error.start : error.end].translate(_LOOK_ALIKES)
+        # As JSON has it, above the first 65,536 characters in two halves.
+        return json.dumps(shown)[1:-1], error.end
+
+    codecs.register_error("alexnet", replaced)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="alexnet")
+
+
 def complain(command: str, sentence: str) -> None:
     """Says something on stderr, in the name of a command."""
     typer.echo(f"alexnet {command}: {sentence}", err=True)
@@ -73,11 +103,6 @@ def start(command: str) -> None:
     load_tensorflow()
 
 
-def folder_first(source: str) -> str:
-    """The source as `data.load` wants it: somebody's own folder `photos` goes before the name."""
-    return os.path.join(os.curdir, source) if os.path.exists(source) else source
-
-
 def load_parts(
     source: str, *, image_size: int, batch_size: int, seed: int = 0, lighting: bool = False
 ):
@@ -85,16 +110,15 @@ def load_parts(
     from .. import data
     from ..prediction import short_side
 
-    place = folder_first(source)
     options = {
         "image_size": image_size,
         "short_side": short_side(image_size),
         "batch_size": batch_size,
         "seed": seed,
     }
-    train = data.load(place, "train", **options)
+    train = data.load(source, "train", **options)
     try:
-        held_out = data.load(place, "val", **options)
+        held_out = data.load(source, "val", **options)
     except ValueError as error:
         if set(train.counts.values()) != {1}:
             raise
@@ -107,11 +131,12 @@ def load_parts(
         with warnings.catch_warnings():
             # What is left out was said above.
             warnings.simplefilter("ignore")
-            train = data.load(place, "train", lighting=lighting, cache=cache, **options)
-            held_out = data.load(place, "val", cache=cache, **options)
+            train = data.load(source, "train", lighting=lighting, cache=cache, **options)
+            held_out = data.load(source, "val", cache=cache, **options)
+    where = f" To learn from: {train.place}. Held out: {held_out.place}." if train.place else ""
     typer.echo(
         f"{source}: {len(train.class_names):,} classes, {train.size:,} pictures to learn from, "
-        f"{held_out.size:,} held out for the test."
+        f"{held_out.size:,} held out for the test.{where}"
     )
     few, many = (pick(train.counts, key=train.counts.get) for pick in (min, max))
     if train.counts[many] > 2 * train.counts[few]:

@@ -1,8 +1,10 @@
 from . import archives as archives
 from . import downloads as downloads
 from . import folders as folders
+from . import layout as layout
 from . import named as named
 from . import pictures as pictures
+from . import similar as similar
 from . import sources as sources
 from .archives import UnsafeArchiveError as UnsafeArchiveError
 from .dataset import Dataset as Dataset

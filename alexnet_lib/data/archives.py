@@ -1,9 +1,13 @@
 """Archives of pictures, unpacked without trust."""
 
+import contextlib
 import gzip
 import hashlib
+import os
+import re
 import shutil
 import stat
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -12,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from . import layout
 from .downloads import writable_home
 
 ARCHIVES = (".tgz", ".tar.gz", ".tar", ".zip")
@@ -112,7 +117,7 @@ def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
                     raise _refused(archive, member.filename, "encrypted")
                 if not member.is_dir():
                     with bundle.open(member) as file:
-                        yield _unicode(member), file
+                        yield _unicode(archive, member), file
         return
     with tarfile.open(archive) as bundle:
         for member in bundle:
@@ -130,8 +135,11 @@ def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
 def _safe(name: str, folder: Path, archive: Path) -> Path:
     """Where a member goes, if that is inside the folder on every system."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    if not parts or name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
+    has_drive = parts and re.fullmatch("[A-Za-z]:", parts[0])
+    if not parts or name.startswith(("/", "\\")) or ".." in parts or has_drive:
         raise _refused(archive, name, "a path that leads outside its folder")
+    if os.name == "nt" and any(":" in part for part in parts):
+        raise _refused(archive, name, "a name with a colon, which Windows does not allow")
     return folder.joinpath(*parts)
 
 
@@ -142,14 +150,45 @@ def _refused(archive: Path, member: str, what: str) -> UnsafeArchiveError:
     )
 
 
-def _unicode(member: zipfile.ZipInfo) -> str:
-    """A name in a zip file. Some programs write UTF-8 without saying so."""
+_UNICODE_PATH = 0x7075
+"""The extra field in which Info-ZIP and others give the name in UTF-8 as well."""
+
+
+def _unicode(archive: Path, member: zipfile.ZipInfo) -> str:
+    """A name in a zip file, which may be marked as UTF-8, be it unmarked, or carry it beside.
+
+    Raises:
+        ValueError: if the folders are named in some other encoding: what class they are cannot be
+            known. Files may be called anything.
+    """
     if member.flag_bits & 0x800:
         return member.filename
+    raw = member.filename.encode("cp437")
+    if (name := _unicode_path(member.extra, raw)) is not None:
+        return name
     try:
-        return member.filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return member.filename
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    folders, slash, file = raw.replace(b"\\", b"/").rpartition(b"/")
+    if not folders.isascii():
+        said = layout.readings(folders, ("cp437", "gbk", "shift_jis", "latin-1"))
+        raise ValueError(
+            f"{archive} does not say how its names are encoded. {said} Unpack it with a program "
+            "that asks (unzip -O GBK, 7-Zip -mcp=936, ...) and give the folder."
+        )
+    return (folders + slash).decode("ascii") + file.decode("cp437")
+
+
+def _unicode_path(extra: bytes, raw: bytes) -> str | None:
+    while len(extra) >= 4:
+        kind, size = struct.unpack("<HH", extra[:4])
+        field, extra = extra[4 : 4 + size], extra[4 + size :]
+        # A version, the checksum of the other name, the name.
+        if kind == _UNICODE_PATH and field[:5] == struct.pack("<BI", 1, zlib.crc32(raw)):
+            with contextlib.suppress(UnicodeDecodeError):
+                return field[5:].decode("utf-8")
+    return None
 
 
 def _stem(archive: Path) -> str:

@@ -9,7 +9,7 @@ whatever the number of threads and whether or not epochs before it were read.
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +19,11 @@ import tensorflow as tf
 
 from .. import augmentation
 from ..augmentation import PCALighting
+from .layout import shown
 from .named import open_source
 from .sources import TFDS, Arrays, Cached, Files
 
-_SPLITS = ("train", "val", "test")
+_SPLITS = ("train", "val", "test", "all")
 
 
 def load(
@@ -38,25 +39,32 @@ def load(
     seed: int = 0,
     limit_per_class: int | None = None,
     strict: bool = False,
+    class_names: Sequence[str] | None = None,
     cache: str | None = None,
     workers: int | None = None,
 ) -> "Dataset":
     """Opens a data set.
 
-    A folder holds one folder of pictures a class, or `train/` and `val/` (or `test/`) with such
-    folders in each. Where nothing is held out, the first and then every fifth file of a class, in
-    the order of the names, is `"val"` and `"test"`, and the rest is `"train"`. Folders inside a
-    class folder belong to the class; hidden files are passed over.
+    A folder holds one folder of pictures for each class, or parts with such folders in each:
+    `train/` and `val/` or `test/`, or both, or names like these (`seg_train`, `dev`, `valid`).
+    Where nothing is held out, the first and then every fifth file of a class, in the order of the
+    names, is `"val"` and `"test"`, and the rest is `"train"`; shots of one scene, and copies, stay
+    together. Folders inside a class folder belong to the class. Hidden files, what systems leave in
+    folders, and this library's own runs are passed over. A folder that can be read in two ways is
+    refused, and where something was passed over, put together or found twice, a warning says so.
 
-    JPEG, PNG, GIF (the first frame), BMP and WebP arrive as RGB, turned as their EXIF data says;
-    transparent parts lie on white. All files are decoded once to find broken ones; the result is
-    remembered in `ALEXNET_HOME` until a file changes. Nothing is written beside the pictures.
+    JPEG, PNG, GIF, TIFF (the first frame), BMP, WebP and AVIF arrive as RGB, turned as their EXIF
+    data says, HEIC as well where the package pillow-heif is installed; transparent parts lie on
+    white. All files are decoded once to find broken ones; the result is remembered in
+    `ALEXNET_HOME` until a file changes. Nothing is written beside the pictures.
 
     Args:
         source: a folder, a `.zip`, `.tar`, `.tar.gz` or `.tgz` of one, or a name: `"photos"` (needs
             no download), `"flowers"`, `"imagenette"`, `"cifar10"`, `"tfds:NAME"` (needs the package
-            tensorflow-datasets). For a name, `ALEXNET_HOME` may hold the folder or archive already.
-        split: `"train"`, `"val"` or `"test"`; the last two are one where a source has two parts.
+            tensorflow-datasets). For a name, `ALEXNET_HOME` may hold the folder or archive already;
+            a folder of this name here goes before it.
+        split: `"train"`, `"val"`, `"test"` or `"all"`; the second and the third are one where a
+            source has two parts.
         image_size: side of the crops that the network takes.
         short_side: side of the picture that they are cut from (section 2).
         batch_size: examples a batch; the last batch may be smaller.
@@ -66,14 +74,17 @@ def load(
         seed: of order and augmentation.
         limit_per_class: keep only the first examples of each class.
         strict: raise where a file is broken, instead of leaving it out with a warning.
+        class_names: number the classes in this order, that of a model. The source may then lack
+            some of them, but has no others.
         cache: `"memory"` or `"disk"` keeps the decoded pictures, 196,608 bytes each at a short side
             of 256; their crops still differ each epoch.
         workers: pictures decoded at a time; None lets `tf.data` choose. It changes no result.
 
     Raises:
         FileNotFoundError: if the source is neither a folder, an archive nor a name.
-        ValueError: if the pictures are not in class folders, there are fewer than two classes, a
-            class is empty, `strict` finds a broken file, or an argument is out of its range.
+        ValueError: if the pictures are not in class folders or the folder can be read in two ways,
+            there are fewer than two classes, a class is empty, `strict` finds a broken file, or an
+            argument is out of its range.
         PermissionError: if a folder may not be read.
         downloads.DownloadError, archives.UnsafeArchiveError: see there.
         ImportError: for `"tfds:NAME"` without the package.
@@ -98,7 +109,14 @@ def load(
         )
     if cache not in (None, "memory", "disk"):
         raise ValueError(f"cache is {cache!r}; it must be None, 'memory' or 'disk'.")
-    examples = open_source(source, split, limit_per_class, strict)
+    examples = open_source(source, split, limit_per_class, strict, class_names)
+    if class_names is not None:
+        if unknown := sorted(set(examples.class_names) - set(class_names)):
+            raise ValueError(
+                f"{source} has classes that the model does not know: {shown(unknown)}. The model "
+                f"knows {shown(class_names)}."
+            )
+        examples.take_classes(class_names)
     if cache:
         examples = Cached(examples, cache == "disk", workers)
     training = split == "train"
@@ -108,6 +126,7 @@ def load(
         class_names=examples.class_names,
         size=examples.size,
         left_out=examples.left_out,
+        place=examples.place,
         image_size=image_size,
         short_side=short_side,
         batch_size=batch_size,
@@ -136,6 +155,8 @@ class Dataset:
     """Examples an epoch."""
     left_out: tuple[tuple[str, str], ...]
     """The files that were left out, each with the reason."""
+    place: str
+    """Which of the source's pictures these are, such as `"val/"`; "" for the usual division."""
     image_size: int
     short_side: int
     batch_size: int

@@ -1,5 +1,7 @@
 """Data sets by name: what they are, where they are fetched from, and how they are read."""
 
+import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -58,8 +60,12 @@ _GAP = 8
 _CROPS = {"train": 100, "val": 25, "test": 25}
 
 
-def open_source(source, split: str, limit: int | None, strict: bool):
+def open_source(source, split: str, limit: int | None, strict: bool, known=None):
+    """The examples of a source; `known` as in `folders.open_folder`."""
     name = str(source)
+    # Somebody's own folder goes before a data set of the same name.
+    if Path(name).is_dir():
+        return _own_folder(name, split, limit, strict, known)
     if name.startswith("tfds:"):
         if limit:
             raise ValueError("limit_per_class does not go together with tfds:NAME.")
@@ -67,7 +73,7 @@ def open_source(source, split: str, limit: int | None, strict: bool):
     if name == "photos":
         return _photos(split, limit)
     if name == "cifar10":
-        return _cifar10(split, limit, strict)
+        return _cifar10(split, limit, strict, known)
     renamed = _IMAGENETTE if name == "imagenette" else {}
     if name == "flowers":
         folder = _fetched(name, "flower_photos*")
@@ -75,7 +81,19 @@ def open_source(source, split: str, limit: int | None, strict: bool):
         folder = _fetched(name, "imagenette2*")
     else:
         folder = _given(Path(source))
-    return open_folder(folder, split, limit, strict, renamed)
+    return open_folder(folder, split, limit, strict, renamed, known)
+
+
+def _own_folder(name: str, split: str, limit: int | None, strict: bool, known):
+    if name not in NAMES:
+        return open_folder(Path(name), split, limit, strict, {}, known)
+    path = os.path.join(os.curdir, name)
+    warnings.warn(
+        f"{name} is the folder {path}, not the data set of this name, which is found from where "
+        "there is no such folder.",
+        stacklevel=4,
+    )
+    return open_folder(Path(path), split, limit, strict, {}, known)
 
 
 def _given(path: Path) -> Path:
@@ -121,16 +139,17 @@ def _photos(split: str, limit: int | None) -> Arrays:
         images.append(np.ascontiguousarray(image[..., :3]))
         height, width = image.shape[:2]
         border = int(width * _TRAINING_PART)
-        left, right = (0, border) if split == "train" else (border + _GAP, width)
         # Squares of the same sizes in both parts: what fits into the smaller one.
         largest = min(height, width - border - _GAP)
-        random = np.random.default_rng([label, split == "train"])
-        for _ in range(min(limit or _CROPS[split], _CROPS[split])):
-            side = int(random.integers(largest * 3 // 5, largest + 1))
-            top = int(random.integers(0, height - side + 1))
-            start = int(random.integers(left, right - side + 1))
-            boxes.append((top, start, side))
-            labels.append(label)
+        for part in ("train", "val") if split == "all" else (split,):
+            left, right = (0, border) if part == "train" else (border + _GAP, width)
+            random = np.random.default_rng([label, part == "train"])
+            for _ in range(min(limit or _CROPS[part], _CROPS[part])):
+                side = int(random.integers(largest * 3 // 5, largest + 1))
+                top = int(random.integers(0, height - side + 1))
+                start = int(random.integers(left, right - side + 1))
+                boxes.append((top, start, side))
+                labels.append(label)
 
     def read(index: int) -> np.ndarray:
         top, start, side = boxes[index]
@@ -139,7 +158,7 @@ def _photos(split: str, limit: int | None) -> Arrays:
     return Arrays(read, labels, tuple(_PHOTOGRAPHS), f"photos {split}")
 
 
-def _cifar10(split: str, limit: int | None, strict: bool):
+def _cifar10(split: str, limit: int | None, strict: bool, known=None):
     """CIFAR-10 from a folder or archive of class folders, or from the published binary files.
 
     The version for Python is a pickle, which can run code as it is read; it is never opened.
@@ -152,9 +171,11 @@ def _cifar10(split: str, limit: int | None, strict: bool):
             break
     else:
         folder = archives.unpack(downloads.fetch(REMOTES["cifar10"]))
-    batches = sorted(folder.rglob("data_batch_*.bin" if split == "train" else "test_batch.bin"))
+    patterns = {"train": ("data_batch_*.bin",), "all": ("data_batch_*.bin", "test_batch.bin")}
+    wanted = patterns.get(split, ("test_batch.bin",))
+    batches = [path for pattern in wanted for path in sorted(folder.rglob(pattern))]
     if not batches:
-        return open_folder(folder, split, limit, strict, {})
+        return open_folder(folder, split, limit, strict, {}, known)
     names = (batches[0].parent / "batches.meta.txt").read_text("ascii").split()
     # A record is the label, then 32 × 32 red, green and blue values.
     records = [np.memmap(batch, "uint8", "r") for batch in batches]

@@ -6,23 +6,83 @@ to decode. Plain JPEGs go through TensorFlow's decoder, at a half, a quarter or 
 size where they are that much larger than needed. Pillow reads whatever else there is.
 """
 
+import contextlib
+import hashlib
 import io
+import os
+import stat
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from PIL import (
+from PIL import (  # Pillow registers some formats only when their modules are imported
+    BmpImagePlugin,  # noqa: F401
+    GifImagePlugin,  # noqa: F401
     Image,
-    ImageOps,
-    WebPImagePlugin,  # noqa: F401 (Pillow registers this format only when asked to)
+    JpegImagePlugin,  # noqa: F401
+    PngImagePlugin,  # noqa: F401
+    TiffImagePlugin,  # noqa: F401
+    WebPImagePlugin,  # noqa: F401
 )
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
+from . import similar
 
+with contextlib.suppress(ImportError):
+    # Since Pillow 11.3.
+    from PIL import AvifImagePlugin  # noqa: F401
+
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF", "HEIF")
+SUFFIXES = {
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif",
+    ".heic", ".heif",
+}  # fmt: skip
+"""How names of picture files end; what a file is, its first bytes say."""
+START = 64
+"""So many bytes tell what a file is."""
+LARGEST_FILE = 2**30
+MAX_PIXELS = 300_000_000
+"""Phones take pictures of 200 megapixels. Decoded whole, these take 0.9 GB."""
+
+_MANY_PIXELS = 50_000_000
+_one_at_a_time = threading.Lock()
+"""Held while Pillow decodes more than `_MANY_PIXELS`: the threads together have one memory."""
 _END_OF_JPEG = b"\xff\xd9"
 _ORIENTATION = 0x0112
+_NEW_SUBFILE_TYPE, _REDUCED = 254, 1
 _RATIOS = (1, 2, 4, 8)
+_TRANSPOSITIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# What else is found among pictures, by its first bytes.
+_OTHER_FILES = {
+    b"%PDF": "a PDF",
+    b"8BPS": "a Photoshop file",
+    b"PK\x03\x04": "a zip archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"\x1a\x45\xdf\xa3": "a video (Matroska or WebM)",
+    b"\x00\x00\x01\xba": "a video (MPEG)",
+    b"\x00\x00\x01\x00": "an icon",
+    b"\xff\x4f\xff\x51": "JPEG 2000, which this library does not read; convert it to PNG",
+    b"\x00\x00\x00\x0cjP  ": "JPEG 2000, which this library does not read; convert it to PNG",
+    b"\xff\x0a": "JPEG XL, which this library does not read; convert it to PNG",
+    b"\x00\x00\x00\x0cJXL ": "JPEG XL, which this library does not read; convert it to PNG",
+    b"version https://git-lfs": "a pointer of Git LFS; fetch what it stands for (git lfs pull)",
+    b"<svg": "SVG, a drawing",
+    b"<?xml": "XML",
+    b"<!doctype": "a web page",
+    b"<html": "a web page",
+}
+_RAW_CAMERA = (
+    "a camera's raw file, whose first picture is only a preview; develop it to JPEG or TIFF"
+)
 
 
 class BrokenPictureError(ValueError):
@@ -31,7 +91,7 @@ class BrokenPictureError(ValueError):
 
 @dataclass(frozen=True)
 class Header:
-    """What the decoder has to know about a file."""
+    """What the decoder has to know about a file, and what tells it from others."""
 
     height: int
     width: int
@@ -40,41 +100,75 @@ class Header:
     """EXIF: 1 to 8; 1 is upright."""
     plain: bool
     """Whether it is an RGB or grey JPEG, which TensorFlow decodes."""
+    digest: str
+    """BLAKE2 of the bytes."""
+    look: str
+    """See `similar.look`; empty where it was not asked for."""
 
 
-def inspect(path: str | Path) -> Header:
+def format_of(start: bytes) -> str | None:
+    """The format of a file that begins with these `START` bytes, if it is one of `FORMATS`."""
+    if start.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if start.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if start.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    if start.startswith(b"BM"):
+        return "BMP"
+    if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
+        return "WEBP"
+    if start.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return "TIFF"
+    if start[4:8] == b"ftyp":
+        # The brand of the file, then those that it is compatible with.
+        brands = {start[at : at + 4] for at in (8, *range(16, START, 4))}
+        if brands & {b"avif", b"avis"}:
+            return "AVIF"
+        if brands & {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}:
+            return "HEIF"
+    return None
+
+
+def inspect(path: str | Path, look: bool = False) -> Header:
     """Reads a file and decodes it once, to know that it can be decoded.
+
+    Args:
+        path: of anything, also of what is no picture.
+        look: whether to compute the header's `look`.
 
     Raises:
         BrokenPictureError: if it is empty, not a picture, cut off or damaged, or not readable.
     """
+    contents = _contents(path)
     try:
-        contents = Path(path).read_bytes()
-    except OSError as error:
-        raise BrokenPictureError(error.strerror or str(error)) from error
-    if not contents:
-        raise BrokenPictureError("empty file")
-    try:
-        with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
+        with _opened(contents) as image:
             # MPO is the JPEG of phones that put several pictures into one file; the first counts.
             plain = image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L")
-            header = Header(image.height, image.width, _orientation(image), plain)
+            height, width = image.height, image.width
+            if plain and _END_OF_JPEG not in contents[-64:]:
+                # An eighth of the size is enough to read all of the data.
+                image.draft(None, (width // 8, height // 8))
             if not plain or _END_OF_JPEG not in contents[-64:]:
-                image.load()
+                _load(image)
+            # After loading, in which Pillow turns TIFFs itself.
+            orientation = _orientation(image)
             if plain:
-                # The decoder that will be used decides. An eighth of the size is enough to read
-                # all of the data.
-                tf.io.decode_jpeg(contents, channels=3, ratio=8)
-    except Image.UnidentifiedImageError as error:
-        raise BrokenPictureError(f"not a picture ({', '.join(FORMATS)})") from error
-    except Image.DecompressionBombError as error:
-        raise BrokenPictureError("far too many pixels") from error
+                # The decoder that will be used decides.
+                ratio = _ratio(min(height, width), similar.SIDE) if look else 8
+                pixels = tf.io.decode_jpeg(contents, channels=3, ratio=ratio)
+                seen = similar.look(Image.fromarray(pixels.numpy())) if look else ""
+            else:
+                seen = similar.look(_rgb(_thinned(image))) if look else ""
+    except BrokenPictureError:
+        raise
     except tf.errors.OpError as error:
         raise BrokenPictureError("cut off or damaged") from error
     except Exception as error:
         # Pillow's readers raise OSError, SyntaxError, ValueError, struct.error, ... on bad data.
         raise BrokenPictureError(f"cut off or damaged: {error}") from error
-    return header
+    digest = hashlib.blake2b(contents, digest_size=16).hexdigest()
+    return Header(height, width, orientation, plain, digest, seen)
 
 
 def read(path: str | Path, size: int = 256) -> np.ndarray:
@@ -87,16 +181,97 @@ def read(path: str | Path, size: int = 256) -> np.ndarray:
         FileNotFoundError: if there is no such file.
         BrokenPictureError: if it is not a picture that can be read; the message names the file.
     """
-    if not Path(path).is_file():
+    if not Path(path).exists() or Path(path).is_dir():
         raise FileNotFoundError(f"There is no picture at {str(path)!r}.")
     try:
         header = inspect(path)
     except BrokenPictureError as error:
         raise BrokenPictureError(f"{path} cannot be read: {error}.") from error
-    contents = tf.io.read_file(str(path))
+    contents = tf.io.read_file(os.fsencode(path))
     return square(
         contents, header.height, header.width, header.orientation, header.plain, size
     ).numpy()
+
+
+def _contents(path: str | Path) -> bytes:
+    """The bytes of a picture file. What is no picture is recognized by its first bytes."""
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            # To open a pipe would be to wait for somebody who writes into it.
+            raise BrokenPictureError("not a picture, but a pipe, a device or the like")
+        if not status.st_size:
+            raise BrokenPictureError("empty file")
+        with open(path, "rb") as file:
+            start = file.read(START)
+            if format_of(start) is None:
+                raise BrokenPictureError(_no_picture(start))
+            if status.st_size > LARGEST_FILE:
+                raise BrokenPictureError(
+                    f"{status.st_size / 1e9:,.1f} GB, more than any picture should have"
+                )
+            return start + file.read()
+    except OSError as error:
+        raise BrokenPictureError(error.strerror or str(error)) from error
+
+
+def _no_picture(start: bytes) -> str:
+    text = start.lstrip().lower()
+    for magic, what in _OTHER_FILES.items():
+        if start.startswith(magic) or text.startswith(magic):
+            return f"not a picture that can be used, but {what}"
+    if start[4:8] == b"ftyp":
+        return "not a picture, but a video (MP4, MOV or the like)"
+    if start.startswith(b"RIFF"):
+        return "not a picture, but a video or sound (RIFF)"
+    return f"not a picture ({', '.join(FORMATS)})"
+
+
+def _opened(contents: bytes) -> Image.Image:
+    """`Image.open` with our limit of pixels; Pillow's own warns, and is set for a whole process."""
+    format = format_of(contents[:START])
+    if format == "HEIF" and format not in Image.OPEN:
+        with contextlib.suppress(ImportError):
+            import pillow_heif
+
+            pillow_heif.register_heif_opener()
+    if format not in Image.OPEN:
+        needed = {"HEIF": "the package pillow-heif", "AVIF": "the package pillow from 11.3 on"}
+        package = {"HEIF": "pillow-heif", "AVIF": '"pillow>=11.3"'}[format]
+        name = {"HEIF": "HEIC (HEIF)"}.get(format, format)
+        raise BrokenPictureError(f"{name} needs {needed[format]}: pip install {package}")
+    factory, _ = Image.OPEN[format]
+    image = factory(io.BytesIO(contents), "")
+    if image.width * image.height > MAX_PIXELS:
+        raise BrokenPictureError(
+            f"far too many pixels: {image.width:,} × {image.height:,}; up to "
+            f"{MAX_PIXELS / 1e6:,.0f} million are read"
+        )
+    if image.format == "TIFF" and image.tag_v2.get(_NEW_SUBFILE_TYPE, 0) & _REDUCED:
+        raise BrokenPictureError(f"not a picture that can be used, but {_RAW_CAMERA}")
+    if image.mode == "F":
+        raise BrokenPictureError(
+            "its values are fractions, and which of them is white cannot be known; save it with 8 "
+            "or 16 bits"
+        )
+    return image
+
+
+def _load(image: Image.Image) -> None:
+    many = image.width * image.height > _MANY_PIXELS
+    with _one_at_a_time if many else contextlib.nullcontext():
+        image.load()
+
+
+def _ratio(shortest: int, size: int) -> int:
+    """The largest of the decoder's reductions that leaves a side of `size` pixels."""
+    return max(ratio for ratio in _RATIOS if ratio == 1 or shortest // ratio >= size)
+
+
+def _thinned(image: Image.Image) -> Image.Image:
+    """Rows and columns left out of a large picture; any mode can do that."""
+    step = max(1, min(image.size) // 256)
+    return image.resize((image.width // step, image.height // step), Image.Resampling.NEAREST)
 
 
 def square(contents, height, width, orientation, plain, size: int) -> tf.Tensor:
@@ -113,7 +288,7 @@ def square(contents, height, width, orientation, plain, size: int) -> tf.Tensor:
     return tf.cond(
         plain,
         lambda: _upright(_jpeg_square(contents, height, width, size), orientation),
-        lambda: _pillow_square(contents, size),
+        lambda: _pillow_square(contents, orientation, size),
     )
 
 
@@ -125,7 +300,9 @@ def square_of_unknown(contents, size: int) -> tf.Tensor:
         lambda: tf.zeros(3, tf.int32),
     )
     plain = tf.logical_or(tf.equal(shape[2], 1), tf.equal(shape[2], 3))
-    return square(contents, shape[0], shape[1], tf.constant(1), plain, size)
+    # 0: Pillow looks up what EXIF says; JPEGs are taken as they are.
+    orientation = tf.where(plain, 1, 0)
+    return square(contents, shape[0], shape[1], orientation, plain, size)
 
 
 def square_of_array(pixels: np.ndarray, size: int) -> np.ndarray:
@@ -171,14 +348,17 @@ def _upright(pixels: tf.Tensor, orientation) -> tf.Tensor:
     return tf.cond(tf.equal(orientation, 1), lambda: pixels, turn)
 
 
-def _pillow_square(contents: tf.Tensor, size: int) -> tf.Tensor:
-    def decode(contents) -> np.ndarray:
+def _pillow_square(contents: tf.Tensor, orientation, size: int) -> tf.Tensor:
+    def decode(contents, orientation) -> np.ndarray:
         # In a pipeline, bytes arrive; outside, an array that holds them.
         contents = contents if isinstance(contents, bytes) else contents.item()
-        with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
-            return np.asarray(_resized(_rgb(ImageOps.exif_transpose(image)), size))
+        with _opened(contents) as image:
+            _load(image)
+            turned = _TRANSPOSITIONS.get(int(orientation) or _orientation(image))
+            square = _resized(_rgb(image), size)
+            return np.asarray(square if turned is None else square.transpose(turned))
 
-    pixels = tf.numpy_function(decode, [contents], tf.uint8, stateful=False)
+    pixels = tf.numpy_function(decode, [contents, orientation], tf.uint8, stateful=False)
     return tf.ensure_shape(pixels, (size, size, 3))
 
 

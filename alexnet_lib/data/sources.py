@@ -24,10 +24,18 @@ class _Listed:
     left_out: tuple[tuple[str, str], ...] = ()
     class_names: tuple[str, ...]
     labels: np.ndarray
+    place = ""
+    """Which of the source's pictures these are, for people; "" where there is nothing to say."""
 
     @property
     def size(self) -> int:
         return len(self.labels)
+
+    def take_classes(self, class_names: Sequence[str]) -> None:
+        """Numbers the classes as somebody else does, who may have more of them."""
+        place_of = {name: label for label, name in enumerate(class_names)}
+        numbers = np.array([place_of[name] for name in self.class_names], "int32")
+        self.labels, self.class_names = numbers[self.labels], tuple(class_names)
 
     def columns(self) -> dict[str, np.ndarray]:
         """What `picture` needs, one row an example."""
@@ -43,11 +51,13 @@ class _Listed:
 class Files(_Listed):
     """Picture files."""
 
-    def __init__(self, paths, headers: Sequence[pictures.Header], labels, class_names, left_out):
+    def __init__(
+        self, paths, headers: Sequence[pictures.Header], labels, class_names, left_out, place
+    ):
         self.paths = np.array([os.fsencode(path) for path in paths])
         self.headers = headers
         self.labels = np.array(labels, "int32")
-        self.class_names, self.left_out = class_names, left_out
+        self.class_names, self.left_out, self.place = class_names, left_out, place
 
     def columns(self):
         headers = {
@@ -97,6 +107,7 @@ class Cached(_Listed):
             raise ValueError("TensorFlow Datasets keeps its own files; load it without a cache.")
         self.examples, self.on_disk, self.workers = examples, on_disk, workers
         self.class_names, self.left_out = examples.class_names, examples.left_out
+        self.place = examples.place
         self.labels = examples.labels
         self.kept: dict[int, np.ndarray] = {}
 
@@ -164,12 +175,21 @@ class TFDS:
                 "'label'."
             )
         self.builder.download_and_prepare()
-        self.part = self._part(split)
+        self.place = self.part = self._part(split)
         self.class_names = tuple(features["label"].names)
         self.size = self.builder.info.splits[self.part].num_examples
 
+    def take_classes(self, class_names: Sequence[str]) -> None:
+        if tuple(class_names) != self.class_names:
+            raise ValueError(
+                f"The data set's classes are {', '.join(self.class_names)}, in this order; a model "
+                f"of {', '.join(class_names)} cannot be measured on it as it streams."
+            )
+
     def _part(self, split: str) -> str:
         there = set(self.builder.info.splits)
+        if split == "all":
+            return "+".join(part for part in ("train", "validation", "test") if part in there)
         wanted = {
             "train": ("train",),
             "val": ("validation", "test"),
