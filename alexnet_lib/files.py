@@ -146,4 +146,3 @@ def _no_room(path: Path, size: int | None) -> DiskFullError:
 
 def _amount(size: int) -> str:
     return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"
-

@@ -103,8 +103,9 @@ def test_a_lock_refuses_the_second_comer_until_the_first_has_gone_or_died(tmp_pa
         holder = CONTEXT.Process(target=_hold, args=(path, entered, leave))
         holder.start()
         assert entered.wait(60)
-        with pytest.raises(files.BusyError, match="somebody is here"), files.lock(
-            path, "somebody is here"
+        with (
+            pytest.raises(files.BusyError, match="somebody is here"),
+            files.lock(path, "somebody is here"),
         ):
             pytest.fail("two are inside")
         if how == "leaves":

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import typer
 
+from ..terminal import printable
+
 MISTAKE = 2
 INTERRUPTED = 130  # 128 + the number of SIGINT, as shells have it
 
@@ -54,7 +56,12 @@ def plain_errors(command: str) -> Iterator[None]:
 
 def complain(command: str, sentence: str) -> None:
     """Says something on stderr, in the name of a command."""
-    typer.echo(f"alexnet {command}: {sentence}", err=True)
+    typer.echo(f"alexnet {command}: {printable(sentence, lines=True)}", err=True)
+
+
+def say(sentence: str) -> None:
+    """Says something on stdout. Names of files and classes in it are data."""
+    typer.echo(printable(sentence, lines=True))
 
 
 def expect_one_of(option: str, value, choices: Sequence) -> None:
@@ -109,13 +116,13 @@ def load_parts(
             warnings.simplefilter("ignore")
             train = data.load(place, "train", lighting=lighting, cache=cache, **options)
             held_out = data.load(place, "val", cache=cache, **options)
-    typer.echo(
+    say(
         f"{source}: {len(train.class_names):,} classes, {train.size:,} pictures to learn from, "
         f"{held_out.size:,} held out for the test."
     )
     few, many = (pick(train.counts, key=train.counts.get) for pick in (min, max))
     if train.counts[many] > 2 * train.counts[few]:
-        typer.echo(
+        say(
             f"The classes are uneven: {few} has {train.counts[few]:,} pictures, {many} "
             f"{train.counts[many]:,}."
         )

@@ -16,6 +16,7 @@ from .optimizer import PaperSGD as PaperSGD
 from .recipe import Recipe as Recipe
 from .runs import Run as Run
 from .runs import RunMismatchError as RunMismatchError
+from .runs import as_begun as as_begun
 from .trainer import TrainingDivergedError as TrainingDivergedError
 from .trainer import TrainingInterrupted as TrainingInterrupted
 from .trainer import fit as fit
