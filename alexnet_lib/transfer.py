@@ -11,8 +11,11 @@ pictures and gives probabilities for your classes.
 """
 
 import hashlib
+import json
 import shutil
+import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -30,9 +33,19 @@ from .data import Dataset
 from .layers import LocalResponseNormalization
 from .model import description, load_model
 from .preprocessing import Prepared, Preprocess, preprocess_layer, with_preprocessing
+from .terminal import printable
 from .training import checkpoints, fit
 from .training.devices import strategy
+from .training.evaluation import without_lost
 from .training.recipe import Recipe
+from .training.runs import (
+    as_begun,
+    describe_data,
+    describe_model,
+    describe_weights,
+    keep_listing,
+)
+from .training.steps import is_chief
 
 STAGES = ("fc8", "fc6", "conv1")
 """Where learning begins, stage by stage: the new layer alone, then all fully connected layers, then
@@ -83,7 +96,8 @@ def fine_tune(
             is.
         train: as for `training.fit`; `data.load` makes it. Its `class_names` become the model's.
         validation: as for `training.fit`; only reported.
-        out: the `.keras` file to write. An older one is replaced when the new one is finished.
+        out: the `.keras` file to write. An older one is replaced when the new one is finished; one
+            that the same call made of the same pictures is returned as it is.
         stages: for each stage the lowest layer that learns; all above it learn, too. A first stage
             of the last layer alone is `feature_extraction`.
         recipe: of each stage after the head's; by default `Recipe.fine_tuning()`.
@@ -98,19 +112,25 @@ def fine_tune(
     Raises:
         FileNotFoundError: if there is no such trunk, or `out` lies in a folder that is not there.
         ValueError: if trunk, data, stages or `out` do not go together.
+        files.BusyError: if another process is making `out`.
         Further, what `training.fit` raises; `training.TrainingInterrupted` after Ctrl-C.
     """
-    job = _Job(train, validation, out, class_weights, run_dir, quiet)
-    recipe = recipe or Recipe.fine_tuning()
+    stages = (stages,) if isinstance(stages, str) else tuple(stages)
+    recipe, head_recipe = recipe or Recipe.fine_tuning(), head_recipe or Recipe.new_head()
+    job = _Job(train, validation, out, class_weights, run_dir, seed, quiet)
     model = new_head(_trunk(trunk), train.class_names, precision=recipe.policy(), seed=seed)
     _check_stages(stages, model)
-    for lowest in stages:
-        unfreeze(model, lowest)
-        if lowest == model.layers[-1].name:
-            job.train_head(model, head_recipe or Recipe.new_head())
-        else:
-            job.fit(lowest, model, train, validation, recipe)
-    return job.finish(model)
+    recipes = {"recipe": recipe.as_dict(), "head": head_recipe.as_dict()}
+    with job.begin(model, {"stages": list(stages)} | recipes):
+        if job.done:
+            return job.done
+        for lowest in stages:
+            unfreeze(model, lowest)
+            if lowest == model.layers[-1].name:
+                job.train_head(model, head_recipe)
+            else:
+                job.fit(lowest, model, job.train, job.validation, recipe)
+        return job.finish(model)
 
 
 def feature_extraction(
@@ -132,10 +152,14 @@ def feature_extraction(
 
     Args and what is raised: as for `fine_tune`; `recipe` is by default `Recipe.new_head()`.
     """
-    job = _Job(train, validation, out, class_weights, run_dir, quiet)
+    recipe = recipe or Recipe.new_head()
+    job = _Job(train, validation, out, class_weights, run_dir, seed, quiet)
     model = new_head(_trunk(trunk), train.class_names, seed=seed)
-    job.train_head(model, recipe or Recipe.new_head())
-    return job.finish(model)
+    with job.begin(model, {"head": recipe.as_dict()}):
+        if job.done:
+            return job.done
+        job.train_head(model, recipe)
+        return job.finish(model)
 
 
 def from_scratch(
@@ -155,11 +179,14 @@ def from_scratch(
     Args and what is raised: as for `fine_tune`; `recipe` is by default `Recipe.modern()`, and
     `options` are those of `Recipe.build`, such as `variant` and `fc_units`.
     """
-    job = _Job(train, validation, out, class_weights, run_dir, quiet)
     recipe = recipe or Recipe.modern()
+    job = _Job(train, validation, out, class_weights, run_dir, seed, quiet)
     model = recipe.build(train.class_names, seed=seed, **options)
-    job.fit("all", model, train, validation, recipe)
-    return job.finish(model)
+    with job.begin(model, {"recipe": recipe.as_dict()}):
+        if job.done:
+            return job.done
+        job.fit("all", model, job.train, job.validation, recipe)
+        return job.finish(model)
 
 
 # --- trunk and head ------------------------------------------------------------------------------
@@ -317,18 +344,37 @@ class Features:
         if isinstance(data, Dataset):
             data = replace(data, augment=False, shuffle=False, lighting=None)
         self.trunk, self.data, self.passes, self.seed = trunk, data, passes, seed
-        self.size, self.class_names = data.size * passes, data.class_names
+        self.class_names = data.class_names
+
+    @property
+    def size(self) -> int:
+        return self.data.size * self.passes
+
+    @property
+    def labels(self) -> np.ndarray:
+        return self.data.labels
+
+    def listing(self) -> dict | None:
+        return self.data.listing() if isinstance(self.data, Dataset) else None
+
+    @property
+    def identity(self) -> dict:
+        return {"features of": describe_data(self.data), "passes": self.passes, "seed": self.seed}
 
     @cached_property
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Features float32 `(pictures, ...)` and labels int32 `(pictures,)`."""
         signature = [tf.TensorSpec([None, *self.trunk.input_shape[1:]], tf.float32)]
         forward = tf.function(lambda images: self.trunk(images, training=False), signature)
-        features, labels = [], []
-        for images, truth in self.data.epoch(0):
-            features.append(forward(images).numpy().astype("float32"))
-            labels.append(truth.numpy())
-        return np.concatenate(features), np.concatenate(labels)
+        while True:
+            features, labels = [], []
+            try:
+                for images, truth in self.data.epoch(0):
+                    features.append(forward(images).numpy().astype("float32"))
+                    labels.append(truth.numpy())
+                return np.concatenate(features), np.concatenate(labels)
+            except tf.errors.OpError as error:
+                self.data = without_lost(self.data, error)
 
     def epoch(self, number: int) -> tf.data.Dataset:
         features, labels = self.arrays
@@ -343,15 +389,50 @@ class Features:
 class _Job:
     """What the three ways have in common: data, files, words."""
 
-    def __init__(self, train, validation, out, class_weights, run_dir, quiet):
-        self.train, self.validation, self.quiet = train, validation, quiet
+    done: Transfer | None = None
+    """What is there already, made by the same call."""
+
+    def __init__(self, train, validation, out, class_weights, run_dir, seed, quiet):
+        self.quiet, self.seed = quiet, seed
         self.out = check_out(Path(out))
         self.keep = run_dir is not None
-        self.run_dir = Path(run_dir) if self.keep else self.out.with_suffix(".run")
+        self.run_dir = Path(run_dir) if self.keep else run_dir_of(self.out)
+        self.train, self.validation, _ = as_begun(self.run_dir, train, validation)
         balanced = class_weights == "balanced"
-        self.class_weights = balanced_weights(train) if balanced else class_weights
+        self.class_weights = balanced_weights(self.train) if balanced else class_weights
         self.history: list[dict] = []
         self.stages = 0
+
+    def begin(self, model: keras.Model, how: dict) -> ExitStack:
+        """Locks `out` as long as the job is at work, and looks whether it is there already."""
+        described = {
+            "model": describe_model(model),
+            "trunk": _digest(model.layers[:-1]),
+            "seed": self.seed,
+            "training": describe_data(self.train),
+            "validation": describe_data(self.validation),
+            "class weights": describe_weights(self.class_weights, self.train),
+        }
+        self.made = json.loads(json.dumps(how | described))
+        stack = ExitStack()
+        if is_chief(strategy()):
+            busy = (
+                f"Another process is making {self.out}. Wait until it has ended, or give another "
+                "name."
+            )
+            stack.enter_context(files.lock(self.out.with_name(f".{self.out.name}.lock"), busy))
+            files.clear_unfinished(self.out.parent, self.out.name)
+        there = _record_in(self.out)
+        if there and there["made"] == self.made:
+            self._say(
+                f"{self.out} is there already, made in the same way of the same pictures. Remove "
+                "it to train again."
+            )
+            self.done = Transfer(load_model(self.out), self.out, there["history"])
+            self._clear()
+        else:
+            keep_listing(self.run_dir, self.train, self.validation)
+        return stack
 
     def fit(self, name: str, model, train, validation, recipe: Recipe) -> None:
         run = fit(
@@ -361,6 +442,8 @@ class _Job:
             recipe,
             run_dir=self._folder(name),
             class_weights=self.class_weights,
+            seed=self.seed,
+            temporary=not self.keep,
             quiet=self.quiet,
         )
         self.history += [{"stage": name} | row for row in run.history]
@@ -377,7 +460,7 @@ class _Job:
         """Trains what comes after the trunk on the trunk's features, which are computed once."""
         place = _place_of_head(model)
         trunk = keras.Model(model.input, model.layers[place - 1].output)
-        train = Features(trunk, self.train, HEAD_PASSES)
+        train = Features(trunk, self.train, HEAD_PASSES, self.seed)
         validation = None if self.validation is None else Features(trunk, self.validation)
         head, name = _head_alone(model, place), model.layers[-1].name
         # Before `fit`, which would answer Ctrl-C only after its first step. A finished run needs
@@ -399,15 +482,48 @@ class _Job:
         """Writes the file, in float32 and with every layer free to learn, for any machine."""
         whole = _copy(model, "float32")
         whole.trainable = True
-        files.write(self.out, whole.save)
+        record = json.dumps({"made": self.made, "history": self.history})
+
+        def write(unfinished: Path) -> None:
+            whole.save(unfinished)
+            # How it was made travels in the file: a call that finds it there need not train.
+            with zipfile.ZipFile(unfinished, "a") as file:
+                file.writestr(_RECORD, record)
+
+        files.write(self.out, write, 4 * whole.count_params())
         self._say(f"Written: {self.out}.")
-        if not self.keep:
-            shutil.rmtree(self.run_dir)
-            self._say(f"The folder of its runs, {self.run_dir}, is removed.")
+        self._clear()
         return Transfer(whole, self.out, self.history)
 
+    def _clear(self) -> None:
+        if not self.keep and self.run_dir.is_dir():
+            shutil.rmtree(self.run_dir)
+            self._say(f"The folder of its runs, {self.run_dir}, is removed.")
+
     def _say(self, line: str) -> None:
-        Console(quiet=self.quiet, highlight=False, soft_wrap=True).print(line, markup=False)
+        console = Console(quiet=self.quiet, highlight=False, soft_wrap=True)
+        console.print(printable(line, lines=True), markup=False)
+
+
+_RECORD = "run.json"
+
+
+def _record_in(path: Path) -> dict | None:
+    """How a `.keras` file was made, where it says so."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return json.loads(file.read(_RECORD))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
+
+
+def _digest(layers: Sequence[keras.layers.Layer]) -> str:
+    """A hash of the values of all weights."""
+    digest = hashlib.sha256()
+    for layer in layers:
+        for values in layer.get_weights():
+            digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _trunk(trunk: str | Path | keras.Model) -> keras.Model:
@@ -455,11 +571,7 @@ def _place_of_head(model: keras.Model) -> int:
 def _head_alone(model: keras.Model, place: int) -> keras.Model:
     """The layers from `place` on as a model of its own, from features to probabilities."""
     tensor = inputs = keras.Input(model.layers[place - 1].output.shape[1:], name="features")
-    digest = hashlib.sha256()
-    for layer in model.layers[:place]:
-        for values in layer.get_weights():
-            digest.update(np.ascontiguousarray(values).tobytes())
-    prepared = Prepared(preprocess_layer(model).class_names, digest.hexdigest()[:16])
+    prepared = Prepared(preprocess_layer(model).class_names, _digest(model.layers[:place]))
     with strategy().scope():
         tensor = prepared(tensor)
         for layer in model.layers[place:]:
@@ -495,6 +607,11 @@ def _check_stages(stages: Sequence[str], model: keras.Model) -> None:
             f"The stages {', '.join(stages)} do not go from the top down: each begins lower than "
             "the one before."
         )
+
+
+def run_dir_of(out: Path) -> Path:
+    """Where the runs are kept whose result goes into a file, until it is written."""
+    return out.with_suffix(".run")
 
 
 def check_out(out: Path) -> Path:

@@ -6,11 +6,13 @@ import random
 import signal
 import time
 
+import keras
 import numpy as np
 import pytest
 import tiny
+from PIL import Image
 
-from alexnet_lib import load_model, training
+from alexnet_lib import data, files, load_model, training
 from alexnet_lib.training import checkpoints
 
 ARRAYS = {"a": np.arange(12.0).reshape(3, 4), "seed": np.array([1, 2], "uint32")}
@@ -170,6 +172,23 @@ def test_a_finished_run_is_not_repeated(tmp_path, capsys):
     assert tiny.fingerprint(best.weights) == tiny.fingerprint(model.weights)
 
 
+class Swapped(tiny.Pictures):
+    """The same pictures, and the labels of two of them exchanged."""
+
+    def __init__(self):
+        super().__init__()
+        self.labels[[0, 1]] = self.labels[[1, 0]]
+
+
+def in_bfloat16():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        return tiny.model()
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 @pytest.fixture(scope="module")
 def started(tmp_path_factory):
     run_dir = tmp_path_factory.mktemp("started")
@@ -186,8 +205,15 @@ def started(tmp_path_factory):
         ({"model": lambda: tiny.model(dropout=0.25)}, r"model drop6 rate: 0.5 → 0.25"),
         ({"model": lambda: tiny.model(scale=1.0)}, r"model preprocess scale: 0.01\d+ → 1.0"),
         ({"train": tiny.Pictures(80)}, r"data training examples: 90 → 80"),
-        ({"train": tiny.Pictures(seed=4)}, r"data seed: 0 → 4"),
+        ({"train": tiny.Pictures(seed=4)}, r"data training seed: 0 → 4"),
         ({"class_weights": {0: 2.0}}, r"data class weights 0: absent → 2.0"),
+        ({"train": Swapped()}, r"data training labels: \w+ → \w+"),
+        ({"validation": tiny.Pictures(20)}, r"data validation: None → .*examples.*20"),
+        ({"seed": 1}, r"seed: None → 1"),
+        (
+            {"model": in_bfloat16},
+            r"computes in float32, and this one would go on in mixed_bfloat16.*precision='float32'",
+        ),
     ],
 )
 def test_another_run_is_refused_and_the_difference_named(started, changes, difference):
@@ -208,3 +234,167 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(training.RunMismatchError, match=r"thesis\.txt.*no run\.json"):
         training.fit(tiny.model(), tiny.Pictures(), None, tiny.recipe(), run_dir=tmp_path)
+
+
+# --- picture files -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Twenty files in two classes; every fifth of a class is held out."""
+    monkeypatch.setenv("ALEXNET_HOME", str(tmp_path / "home"))
+    random = np.random.default_rng(0)
+    for name in ("blue", "red"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(10):
+            pixels = random.integers(0, 255, (20, 20, 3), "uint8")
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number:02}.png")
+    return tmp_path / "photos"
+
+
+def parts(folder, **options):
+    options = {"image_size": 16, "short_side": 18, "batch_size": 4} | options
+    return [data.load(folder, part, **options) for part in ("train", "val")]
+
+
+def trained(folder, run_dir, sets=None, **options):
+    train, validation = sets or parts(folder)
+    model = tiny.model(class_names=("blue", "red"))
+    settings = {"epochs": 2, "batch_size": 4} | options
+    return training.fit(
+        model, train, validation, tiny.recipe(**settings), run_dir=run_dir, quiet=True
+    )
+
+
+def _swap(folder):
+    one, other = folder / "red" / "03.png", folder / "blue" / "03.png"
+    one.rename(folder / "kept.png")
+    other.rename(one)
+    (folder / "kept.png").rename(other)
+
+
+def _replace(folder):
+    Image.new("RGB", (20, 20)).save(folder / "red" / "03.png")
+
+
+def _add(folder):
+    Image.new("RGB", (20, 20)).save(folder / "red" / "99.png")
+
+
+@pytest.mark.parametrize("change", [_swap, _replace, _add])
+def test_other_pictures_of_the_same_names_are_another_run(folder, tmp_path, change):
+    trained(folder, tmp_path / "run")
+    change(folder)
+    with pytest.raises(training.RunMismatchError, match=r"pictures \(names, sizes, times"):
+        trained(folder, tmp_path / "run")
+
+
+def test_another_crop_or_order_is_another_run(folder, tmp_path):
+    trained(folder, tmp_path / "run")
+    for options, said in (({"lighting": True}, "lighting: None → 0.1"), ({"seed": 2}, "seed")):
+        with pytest.raises(training.RunMismatchError, match=f"data training {said}"):
+            trained(folder, tmp_path / "run", parts(folder, **options))
+
+
+def test_a_folder_that_was_moved_is_the_same(folder, tmp_path):
+    trained(folder, tmp_path / "run")
+    folder.rename(tmp_path / "elsewhere")
+    assert len(trained(tmp_path / "elsewhere", tmp_path / "run").history) == 2
+
+
+class _Losing:
+    """A data set that loses a file when its second epoch begins, or breaks it."""
+
+    def __init__(self, dataset, lose):
+        self.dataset, self.lose = dataset, lose
+
+    def __getattr__(self, name):
+        return getattr(self.dataset, name)
+
+    def epoch(self, number):
+        if number == 1:
+            self.lose()
+        return self.dataset.epoch(number)
+
+
+@pytest.mark.parametrize("cache", [None, "memory", "disk"])
+@pytest.mark.parametrize("how", ["vanishes", "breaks"])
+def test_a_picture_lost_meanwhile_is_left_out_and_the_run_goes_on(
+    folder, tmp_path, recwarn, how, cache
+):
+    sets = parts(folder, cache=cache)
+    lost = [folder / "red" / "03.png", folder / "blue" / "00.png"]
+
+    def lose():
+        for path in lost:
+            path.unlink() if how == "vanishes" else path.write_bytes(path.read_bytes()[:60])
+
+    if cache:
+        # Pictures that are kept are decoded at the start.
+        lose()
+    else:
+        sets[0] = _Losing(sets[0], lose)
+    run = trained(folder, tmp_path / "run", sets)
+    assert [row["epoch"] for row in run.history] == [1, 2]
+    said = [str(warning.message) for warning in recwarn if warning.category is UserWarning]
+    assert len(said) == 2
+    assert all("1 of" in line and "left out from here on" in line for line in said)
+    assert str(lost[0]) in said[0]
+    assert str(lost[1]) in said[1]
+
+
+def test_a_run_goes_on_with_the_pictures_that_are_left_and_tests_with_the_same(folder, tmp_path):
+    sets = parts(folder)
+    held_out = set(sets[1].listing())
+
+    def press():
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(training.TrainingInterrupted):
+        trained(folder, tmp_path / "run", [_Losing(sets[0], press), sets[1]])
+    (folder / "red" / "00.png").unlink()
+    # Now another every fifth file would be held out.
+    sets = parts(folder)
+    assert not set(sets[1].listing()) <= held_out
+    with pytest.warns(UserWarning, match=r"began with 20 pictures, of which 1 can no longer be"):
+        train, validation, gone = training.as_begun(tmp_path / "run", *sets)
+    assert gone == (str(folder / "red" / "00.png"),)
+    assert set(validation.listing()) == held_out - set(gone)
+    assert not set(train.listing()) & set(validation.listing())
+    with pytest.warns(UserWarning, match="divided as before"):
+        run = trained(folder, tmp_path / "run", sets)
+    assert [row["epoch"] for row in run.history] == [1, 2]
+
+
+# --- two processes, full disks, numbers that are none --------------------------------------------
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path):
+    with (
+        files.lock(tmp_path / ".lock", ""),
+        pytest.raises(files.BusyError, match="another run_dir"),
+    ):
+        training.fit(
+            tiny.model(), tiny.Pictures(), None, tiny.recipe(epochs=1), run_dir=tmp_path, quiet=True
+        )
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_killed_runs_left_is_cleared_away(tmp_path):
+    arguments = (tiny.Pictures(), None, tiny.recipe(epochs=1))
+    training.fit(tiny.model(), *arguments, run_dir=tmp_path, quiet=True)
+    for name in (".unfinished-1-best.keras", "checkpoints/.unfinished-2-a.npz"):
+        (tmp_path / name).write_bytes(b"half")
+    training.fit(tiny.model(), *arguments, run_dir=tmp_path, quiet=True)
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_a_weight_that_is_no_number_is_named_before_anything_is_written(tmp_path):
+    model = tiny.model()
+    kernel = model.get_layer("fc6").kernel
+    kernel.assign(kernel.numpy() * np.nan)
+    with pytest.raises(ValueError, match=r"weights \S*fc6/kernel .*before any training"):
+        training.fit(
+            model, tiny.Pictures(), None, tiny.recipe(), run_dir=tmp_path / "run", quiet=True
+        )
+    assert not (tmp_path / "run").exists()

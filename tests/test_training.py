@@ -115,6 +115,8 @@ def test_the_modern_rate_warms_up_and_falls_as_a_cosine():
         {"epochs": 0},
         {"batch_size": 0},
         {"learning_rate": -1.0},
+        {"learning_rate": float("inf")},
+        {"weight_decay": float("nan")},
         {"schedule": "linear"},
         {"momentum": 1.0},
         {"label_smoothing": 1.0},

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 import typer
 
+from ..terminal import printable
+
 MISTAKE = 2
 INTERRUPTED = 130  # 128 + the number of SIGINT, as shells have it
 
@@ -84,7 +86,12 @@ def write_what_the_terminal_can() -> None:
 
 def complain(command: str, sentence: str) -> None:
     """Says something on stderr, in the name of a command."""
-    typer.echo(f"alexnet {command}: {sentence}", err=True)
+    typer.echo(f"alexnet {command}: {printable(sentence, lines=True)}", err=True)
+
+
+def say(sentence: str) -> None:
+    """Says something on stdout. Names of files and classes in it are data."""
+    typer.echo(printable(sentence, lines=True))
 
 
 def expect_one_of(option: str, value, choices: Sequence) -> None:
@@ -134,13 +141,13 @@ def load_parts(
             train = data.load(source, "train", lighting=lighting, cache=cache, **options)
             held_out = data.load(source, "val", cache=cache, **options)
     where = f" To learn from: {train.place}. Held out: {held_out.place}." if train.place else ""
-    typer.echo(
+    say(
         f"{source}: {len(train.class_names):,} classes, {train.size:,} pictures to learn from, "
         f"{held_out.size:,} held out for the test.{where}"
     )
     few, many = (pick(train.counts, key=train.counts.get) for pick in (min, max))
     if train.counts[many] > 2 * train.counts[few]:
-        typer.echo(
+        say(
             f"The classes are uneven: {few} has {train.counts[few]:,} pictures, {many} "
             f"{train.counts[many]:,}."
         )

@@ -9,8 +9,9 @@ whatever the number of threads and whether or not epochs before it were read.
 """
 
 import itertools
+import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -264,6 +265,60 @@ class Dataset:
     def channel_mean(self) -> np.ndarray:
         """The mean colour of these pictures, `(3,)`, 0..255."""
         return self.fit_lighting().mean
+
+    @cached_property
+    def identity(self) -> dict:
+        """What tells these epochs from others, ready for JSON.
+
+        `pictures` is a hash of names, sizes, times and labels; the rest is how they are taken.
+        """
+        return {
+            "pictures (names, sizes, times, classes)": self.examples.identity(),
+            "examples": self.size,
+            "image_size": self.image_size,
+            "short_side": self.short_side,
+            "augment": self.augment,
+            "shuffle": self.shuffle,
+            "lighting": self.lighting and self.lighting.sigma,
+            "seed": self.seed,
+        }
+
+    def without_lost(self) -> "Dataset":
+        """The same without files that vanished or broke since; a warning counts and names them.
+
+        Returns:
+            The data set itself if all can still be read.
+
+        Raises:
+            ValueError: if nothing is left.
+        """
+        lost = self.examples.lost()
+        if not lost:
+            return self
+        files = self.examples.files()
+        named = [(files[place], reason) for place, reason in sorted(lost.items())]
+        shown = ", ".join(f"{path} ({reason})" for path, reason in named[:3])
+        more = f" and {len(named) - 3:,} more" if len(named) > 3 else ""
+        if len(lost) == self.size:
+            raise ValueError(f"None of the pictures can be read any more: {shown}{more}.")
+        warnings.warn(
+            f"{len(lost):,} of {self.size:,} pictures can no longer be read and are left out from "
+            f"here on: {shown}{more}.",
+            stacklevel=2,
+        )
+        rest = self._with(self.examples.without(lost))
+        return replace(rest, left_out=(*self.left_out, *named))
+
+    def listing(self) -> dict[str, list] | None:
+        """Size, time and class of each picture by its path; None where these are no files."""
+        return self.examples.listing()
+
+    def taken(self, other: "Dataset", paths: Sequence[str]) -> "Dataset":
+        """The pictures at these paths, from this part and another one of the same data set."""
+        return self._with(self.examples.taken(other.examples, paths))
+
+    def _with(self, examples) -> "Dataset":
+        return replace(self, examples=examples, size=examples.size)
 
     def _picture(self, example) -> tf.Tensor:
         return self.examples.picture(example, self.short_side)

@@ -3,16 +3,22 @@
 Each source has `class_names`, `size`, `labels`, `left_out` and two methods: `listed(random)` is a
 pipeline of examples, dictionaries with at least "index" and "label", in an order drawn from the
 NumPy generator `random`, or as they are for None; `picture(example, size)` is the central square of
-one, uint8 `(size, size, 3)`.
+one, uint8 `(size, size, 3)`. `identity()` tells its examples from others, and `lost()` says which
+can no longer be read. Where examples are files, `files()` and `listing()` name them,
+`without(places)` is the rest, and `taken(other, paths)` puts parts together anew.
 """
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from rich.console import Console
 
 from .. import files
 from . import downloads, pictures
@@ -40,6 +46,25 @@ class _Listed:
     def columns(self) -> dict[str, np.ndarray]:
         """What `picture` needs, one row an example."""
         return {}
+
+    def identity(self) -> str:
+        """What tells these examples from others: a hash of pictures, labels and class names."""
+        digest = hashlib.sha256(repr(self.class_names).encode("utf-8", "surrogateescape"))
+        digest.update(self.labels.tobytes())
+        digest.update(self.contents().encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()[:16]
+
+    def contents(self) -> str:
+        """Which pictures these are, wherever they lie."""
+        raise NotImplementedError
+
+    def lost(self) -> dict[int, str]:
+        """The places of pictures that can no longer be read, each with the reason."""
+        return {}
+
+    def listing(self) -> dict[str, list] | None:
+        """None: these are no files that could vanish."""
+        return None
 
     def listed(self, random: np.random.Generator | None) -> tf.data.Dataset:
         order = np.arange(self.size) if random is None else random.permutation(self.size)
@@ -77,8 +102,83 @@ class Files(_Listed):
         )
 
     def version(self) -> str:
-        stats = [os.stat(path) for path in self.paths.tolist()]
-        return repr([(p, s.st_size, s.st_mtime_ns) for p, s in zip(self.paths, stats, strict=True)])
+        """Which pictures these are, and where: names, sizes and times."""
+        return repr(list(zip(self.paths.tolist(), self._sizes_and_times, strict=True)))
+
+    def contents(self) -> str:
+        # A folder that was moved holds the same pictures. What `archives` unpacked is as old as the
+        # unpacking, which says nothing.
+        folder = os.path.commonpath([os.path.dirname(path) for path in self.paths.tolist()])
+        names = [os.path.relpath(path, folder) for path in self.paths.tolist()]
+        unpacked = os.fsencode(downloads.writable_home() / "unpacked")
+        if os.path.abspath(folder).startswith(os.path.abspath(unpacked)):
+            sizes = [size for size, _ in self._sizes_and_times]
+            return repr(list(zip(names, sizes, strict=True)))
+        return repr(list(zip(names, self._sizes_and_times, strict=True)))
+
+    @cached_property
+    def _sizes_and_times(self) -> list[tuple[int, int]]:
+        """Of each file; what vanished since it was listed has none."""
+
+        def of(path) -> tuple[int, int]:
+            try:
+                status = os.stat(path)
+            except OSError:
+                return -1, -1
+            return status.st_size, status.st_mtime_ns
+
+        return [of(path) for path in self.paths.tolist()]
+
+    def lost(self):
+        def problem(path, header) -> str | None:
+            try:
+                same = pictures.inspect(os.fsdecode(path)) == header
+            except pictures.BrokenPictureError as error:
+                return str(error)
+            return None if same else "another picture than before"
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            problems = list(pool.map(problem, self.paths.tolist(), self.headers))
+        return {place: problem for place, problem in enumerate(problems) if problem}
+
+    def files(self) -> list[str]:
+        """The absolute path of each picture."""
+        return [os.path.abspath(os.fsdecode(path)) for path in self.paths.tolist()]
+
+    def listing(self) -> dict[str, list]:
+        """Each picture's size, time and class, by its absolute path."""
+        names = [self.class_names[label] for label in self.labels]
+        rows = zip(self.files(), self._sizes_and_times, names, strict=True)
+        return {path: [*size_and_time, name] for path, size_and_time, name in rows}
+
+    def without(self, places: Collection[int]) -> "Files":
+        return self._of(self, [place for place in range(self.size) if place not in places])
+
+    def taken(self, other: "Files | Cached", paths: Sequence[str]) -> "Files":
+        """The pictures at these paths, in that order, from these and from others."""
+        other = getattr(other, "examples", other)
+        both = Files(
+            [os.fsdecode(path) for path in [*self.paths.tolist(), *other.paths.tolist()]],
+            [*self.headers, *other.headers],
+            np.concatenate([self.labels, other.labels]),
+            self.class_names,
+            self.left_out,
+        )
+        both._sizes_and_times = [*self._sizes_and_times, *other._sizes_and_times]
+        places = {path: place for place, path in enumerate(both.files())}
+        return self._of(both, [places[path] for path in paths])
+
+    @staticmethod
+    def _of(files: "Files", places: Sequence[int]) -> "Files":
+        some = Files(
+            [os.fsdecode(files.paths[place]) for place in places],
+            [files.headers[place] for place in places],
+            files.labels[list(places)],
+            files.class_names,
+            files.left_out,
+        )
+        some._sizes_and_times = [files._sizes_and_times[place] for place in places]
+        return some
 
 
 class Arrays(_Listed):
@@ -98,6 +198,8 @@ class Arrays(_Listed):
     def version(self) -> str:
         return f"{self.name} {self.size}"
 
+    contents = version
+
 
 class Cached(_Listed):
     """The pictures of another source, kept after the first time."""
@@ -110,6 +212,24 @@ class Cached(_Listed):
         self.place = examples.place
         self.labels = examples.labels
         self.kept: dict[int, np.ndarray] = {}
+
+    def identity(self):
+        return self.examples.identity()
+
+    def lost(self):
+        return self.examples.lost()
+
+    def files(self):
+        return self.examples.files()
+
+    def listing(self):
+        return self.examples.listing()
+
+    def without(self, places):
+        return Cached(self.examples.without(places), self.on_disk, self.workers)
+
+    def taken(self, other, paths):
+        return Cached(self.examples.taken(other, paths), self.on_disk, self.workers)
 
     def picture(self, example, size):
         if size not in self.kept:
@@ -141,15 +261,33 @@ class Cached(_Listed):
         path = downloads.writable_home() / "decoded" / f"{name}.npy"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-
-            def write(unfinished):
-                def make(shape, dtype):
-                    return np.lib.format.open_memmap(unfinished, "w+", dtype, shape)
-
-                self._fill(size, make).flush()
-
-            files.write(path, write)
+            # One process decodes; another one that wants the same pictures waits for it.
+            with files.turn(path.with_name(f".{name}.lock"), self._say_that_it_waits):
+                files.clear_unfinished(path.parent, path.name)
+                if not path.exists():
+                    self._write(path, size)
         return np.load(path, mmap_mode="r")
+
+    def _write(self, path: Path, size: int) -> None:
+        count = self.size * size * size * 3
+
+        def write(unfinished):
+            def make(shape, dtype):
+                kept = np.lib.format.open_memmap(unfinished, "w+", dtype, shape)
+                # A full disk is an error here; later, in mapped memory, it would kill the process.
+                if hasattr(os, "posix_fallocate"):
+                    with open(unfinished, "rb+") as file:
+                        os.posix_fallocate(file.fileno(), 0, unfinished.stat().st_size)
+                return kept
+
+            self._fill(size, make).flush()
+
+        files.write(path, write, count)
+
+    def _say_that_it_waits(self) -> None:
+        Console(file=sys.stderr, highlight=False, soft_wrap=True).print(
+            f"Waiting for another process that decodes the same {self.size:,} pictures."
+        )
 
 
 class TFDS:
@@ -185,6 +323,16 @@ class TFDS:
                 f"The data set's classes are {', '.join(self.class_names)}, in this order; a model "
                 f"of {', '.join(class_names)} cannot be measured on it as it streams."
             )
+
+    def identity(self) -> str:
+        """The name, version and part: what a version holds does not change."""
+        return f"{self.builder.info.full_name} {self.part}"
+
+    def lost(self) -> dict[int, str]:
+        return {}
+
+    def listing(self) -> None:
+        return None
 
     def _part(self, split: str) -> str:
         there = set(self.builder.info.splits)

@@ -20,6 +20,7 @@ from .rate_range import rate_range_test as rate_range_test
 from .recipe import Recipe as Recipe
 from .runs import Run as Run
 from .runs import RunMismatchError as RunMismatchError
+from .runs import as_begun as as_begun
 from .trainer import TrainingDivergedError as TrainingDivergedError
 from .trainer import TrainingInterrupted as TrainingInterrupted
 from .trainer import fit as fit

@@ -38,7 +38,8 @@ def save(folder: Path, name: str, arrays: Mapping[str, np.ndarray], state: dict)
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}.npz"
-    write(target, lambda unfinished: np.savez(unfinished, **arrays))
+    size = sum(array.nbytes for array in arrays.values())
+    write(target, lambda unfinished: np.savez(unfinished, **arrays), size)
     record = {"arrays_sha256": sha256(target), "state": state}
     write_text(folder / f"{name}.json", json.dumps(record, indent=1))
     for old in _names(folder)[KEPT:]:

@@ -10,8 +10,10 @@ import numpy as np
 import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ..preprocessing import preprocess_layer
+from ..terminal import printable
 from .devices import uses_xla
 from .steps import divisible, forward_step, padded, shared_out
 
@@ -64,12 +66,13 @@ class Evaluation:
             row[label] = 0
             wrong = int(row.argmax())
             mistaken = f"{self.class_names[wrong]} ({row[wrong]})" if row[wrong] else ""
+            # Names are folders' names: as text, square brackets are no markup.
             table.add_row(
-                name,
+                Text(printable(name)),
                 str(self.confusion[label].sum()),
                 _percent(self.recall[label]),
                 _percent(self.precision[label]),
-                mistaken,
+                Text(printable(mistaken)),
             )
         return table
 
@@ -103,7 +106,12 @@ def evaluate(model: keras.Model, data, crops: int = 1) -> Evaluation:
     names = tuple(preprocess_layer(model).class_names)
     strategy = model.distribute_strategy
     forward = forward_step(model, jit=uses_xla(strategy.num_replicas_in_sync))
-    probabilities, labels = predictions(forward, data, crops, strategy)
+    while True:
+        try:
+            probabilities, labels = predictions(forward, data, crops, strategy)
+            break
+        except tf.errors.OpError as error:
+            data = without_lost(data, error)
     if not len(labels):
         raise ValueError("The data set has no examples.")
     if not np.isfinite(probabilities).all():
@@ -168,6 +176,18 @@ def predictions(
     if not labels:
         return np.zeros((0, 1), "float32"), np.zeros(0, "int32")
     return np.concatenate(probabilities), np.concatenate(labels)
+
+
+def without_lost(data, error: Exception):
+    """The data set without pictures that vanished or broke since it was opened.
+
+    Raises:
+        Exception: `error`, where that is not what went wrong.
+    """
+    rest = data.without_lost() if hasattr(data, "without_lost") else data
+    if rest is data:
+        raise error
+    return rest
 
 
 def _pipeline(data, crops: int) -> tf.data.Dataset:

@@ -7,6 +7,8 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from ..terminal import printable
+
 
 class Interruption:
     """Turns the first Ctrl-C into a request, so that no step is cut in two; a second one acts."""
@@ -57,7 +59,7 @@ class Report:
             self.bar.stop()
 
     def say(self, line: str) -> None:
-        self.console.print(line, markup=False)
+        self.console.print(printable(line, lines=True), markup=False)
 
     def begin_epoch(self, epoch: int, epochs: int, done: int) -> None:
         self.name, self.epochs_left = f"epoch {epoch + 1}/{epochs}", epochs - epoch - 1

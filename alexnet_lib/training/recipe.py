@@ -81,6 +81,9 @@ class Recipe:
             "initialization": self.initialization in ("paper", "he"),
             "input_scale": self.input_scale > 0,
         }
+        for name, value in vars(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                checks[name] = False
         wrong = [f"{name}={getattr(self, name)!r}" for name, right in checks.items() if not right]
         if wrong:
             raise ValueError(

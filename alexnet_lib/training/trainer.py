@@ -6,7 +6,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -18,11 +18,21 @@ from .. import files
 from ..preprocessing import preprocess_layer
 from . import checkpoints
 from .devices import devices_here, uses_xla
-from .evaluation import cross_entropy, predictions
+from .evaluation import cross_entropy, predictions, without_lost
 from .examples import as_examples
 from .progress import Interruption, Report
 from .recipe import Recipe
-from .runs import Run, RunMismatchError, describe_model, expect_same, read_description
+from .runs import (
+    Run,
+    RunMismatchError,
+    as_begun,
+    describe_data,
+    describe_model,
+    describe_weights,
+    expect_same,
+    keep_listing,
+    read_description,
+)
 from .steps import (
     barrier,
     built_for,
@@ -51,6 +61,8 @@ class _State:
     epoch: int = 0
     step: int = 0
     """Steps done in this epoch."""
+    size: int = 0
+    """Examples of the training set when this epoch began."""
     sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
     """In this epoch: sum of losses, right answers, examples."""
     drops: int = 0
@@ -73,7 +85,9 @@ def fit(
     run_dir: str | Path,
     checkpoint_minutes: float = 10.0,
     class_weights: Mapping[int, float] | None = None,
+    seed: int | None = None,
     tensorboard: bool = False,
+    temporary: bool = False,
     quiet: bool = False,
 ) -> Run:
     """Trains a model, or goes on with a run that was cut off.
@@ -105,7 +119,10 @@ def fit(
         run_dir: the folder of this run; made if it is not there.
         checkpoint_minutes: how often a checkpoint is written within an epoch; at its end always.
         class_weights: weight of each class in the loss, by label; 1 where a label is missing.
+        seed: that the model was built with; kept in `run.json`, so that a run with another one is
+            told from this.
         tensorboard: also write the history for TensorBoard, into `run_dir/tensorboard`.
+        temporary: whether the caller removes `run_dir` afterwards: no file in it is then named.
         quiet: print nothing.
 
     Returns:
@@ -117,6 +134,8 @@ def fit(
             names the difference.
         TrainingDivergedError: if the loss or a weight is no longer a number.
         TrainingInterrupted: after Ctrl-C, with a checkpoint kept.
+        files.BusyError: if another process trains in `run_dir`.
+        files.DiskFullError: if there is no room for a file; older ones stay as they were.
         ValueError: if the model, the data and the recipe do not go together.
         TypeError: if the training examples are none of the three.
     """
@@ -128,7 +147,9 @@ def fit(
         Path(run_dir),
         checkpoint_minutes,
         class_weights,
+        seed,
         tensorboard,
+        temporary,
         quiet,
     ).run()
 
@@ -143,7 +164,9 @@ class _Trainer:
         run_dir,
         checkpoint_minutes,
         class_weights,
+        seed,
         tensorboard,
+        temporary,
         quiet,
     ):
         train = as_examples(train, preprocess_layer(model).class_names, recipe.batch_size)
@@ -153,10 +176,11 @@ class _Trainer:
                 f"The recipe {recipe.name!r} lowers the learning rate when the validation error "
                 "stops falling: give validation data, or take schedule='cosine'."
             )
+        train, validation, self.gone = as_begun(run_dir, train, validation)
         self.model, self.train, self.validation, self.recipe = model, train, validation, recipe
         self.run_dir = run_dir
         self.checkpoint_seconds = 60 * checkpoint_minutes
-        self.tensorboard = tensorboard
+        self.tensorboard, self.temporary = tensorboard, temporary
         self.strategy = model.distribute_strategy
         self.batch_size = divisible(recipe.batch_size, self.strategy)
         self.steps = math.ceil(train.size / recipe.batch_size)
@@ -169,20 +193,37 @@ class _Trainer:
         )
         self.forward = forward_step(model, self.jit)
         self.state = _State()
+        self.rate = self._rate_of(0)
         self.is_chief = is_chief(self.strategy)
         self.report = Report(quiet or not self.is_chief, train.size)
         self.description = {
-            "recipe": recipe.as_dict(),
-            "model": describe_model(model),
+            "recipe": self.recipe.as_dict(),
+            "precision": precision(model),
+            "seed": seed,
             "data": {
                 "class_names": list(train.class_names),
-                "training examples": train.size,
-                "seed": getattr(train, "seed", None),
-                "class weights": {str(k): v for k, v in (class_weights or {}).items()},
+                "training": describe_data(train),
+                "validation": describe_data(validation),
+                "class weights": describe_weights(class_weights, train),
             },
+            "model": describe_model(model),
         }
 
     def run(self) -> Run:
+        if not self.is_chief:
+            return self._run()
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        busy = (
+            f"Another process is training in {self.run_dir}. Wait until it has ended, or give "
+            "another run_dir."
+        )
+        with files.lock(self.run_dir / ".lock", busy):
+            for folder in (self.run_dir, self.run_dir / "checkpoints"):
+                if folder.is_dir():
+                    files.clear_unfinished(folder)
+            return self._run()
+
+    def _run(self) -> Run:
         self._start_or_resume()
         if not self.state.stopped:
             self.report.say(self._plan())
@@ -193,7 +234,7 @@ class _Trainer:
         run = Run(self.run_dir, self.state.history, self.state.best_epoch, self.state.stopped)
         self.report.say(
             f"Finished after epoch {self.state.epoch}: {run.stopped}. "
-            f"The best epoch was {run.best_epoch}: {run.best}"
+            f"The best epoch was {run.best_epoch}{'.' if self.temporary else f': {run.best}'}"
         )
         return run
 
@@ -205,10 +246,9 @@ class _Trainer:
         self.rate = self._rate_of(max(state.step - 1, 0))
         saved = looked = started
         self.report.begin_epoch(state.epoch, self.recipe.epochs, int(state.sums[2]))
-        batches = padded(
-            self.train.epoch(state.epoch), self.recipe.batch_size, self.batch_size, state.step
-        )
-        for images, labels, weights in batches:
+        if not state.step:
+            state.size = self.train.size
+        for images, labels, weights in self._batches():
             self.rate = self._rate_of(state.step)
             self.optimizer.learning_rate = self.rate
             parts = shared_out((images, labels, weights), self.strategy)
@@ -231,6 +271,22 @@ class _Trainer:
         self.report.step(state.sums)
         self._end_epoch(started)
 
+    def _batches(self) -> Iterator[tuple]:
+        """What is left of this epoch; without pictures that vanish or break meanwhile."""
+        while True:
+            try:
+                yield from padded(
+                    self.train.epoch(self.state.epoch),
+                    self.recipe.batch_size,
+                    self.batch_size,
+                    self.state.step,
+                )
+                return
+            except tf.errors.OpError as error:
+                self.train = without_lost(self.train, error)
+            self.steps = math.ceil(self.train.size / self.recipe.batch_size)
+            self._collect()
+
     def _rate_of(self, step: int) -> float:
         # The middle of the step: neither the first nor the last one has a rate of 0.
         done = self.state.epoch + (step + 0.5) / self.steps
@@ -247,7 +303,8 @@ class _Trainer:
 
     def _check_size(self) -> None:
         seen = int(self.state.sums[2])
-        if seen != self.train.size:
+        # Where pictures were lost, the epoch began in an order and went on in another.
+        if seen != self.train.size == self.state.size:
             raise ValueError(
                 f"Epoch {self.state.epoch + 1} had {seen} examples, but train.size is "
                 f"{self.train.size}. A run can only go on exactly where every epoch has all."
@@ -285,13 +342,18 @@ class _Trainer:
         self.report.end_epoch(row, self.recipe.epochs)
 
     def _validate(self) -> tuple[float, float]:
-        probabilities, labels = predictions(
-            self.forward,
-            self.validation,
-            crops=1,
-            strategy=self.strategy,
-            each=lambda: self.interruption.asked and self._interrupt(whole_epoch=True),
-        )
+        while True:
+            try:
+                probabilities, labels = predictions(
+                    self.forward,
+                    self.validation,
+                    crops=1,
+                    strategy=self.strategy,
+                    each=lambda: self.interruption.asked and self._interrupt(whole_epoch=True),
+                )
+                break
+            except tf.errors.OpError as error:
+                self.validation = without_lost(self.validation, error)
         if not np.isfinite(probabilities).all():
             self._diverged("a probability on the validation set")
         loss = float(cross_entropy(probabilities, labels).mean())
@@ -325,7 +387,12 @@ class _Trainer:
         except FileNotFoundError:
             there = []
         if description in there:
-            expect_same(read_description(description), self.description, self.run_dir)
+            known = read_description(description)
+            if self.gone:
+                # What is left of the same pictures, in the same parts.
+                for part in ("training", "validation"):
+                    self.description["data"][part] = known.get("data", {}).get(part)
+            expect_same(known, self.description, self.run_dir)
             newest, damaged = checkpoints.newest(self.run_dir / "checkpoints")
             for problem in damaged:
                 self.report.say(f"Passed over a damaged checkpoint, {problem}.")
@@ -339,8 +406,8 @@ class _Trainer:
         # With several machines, nobody writes before all have read.
         barrier(self.strategy)
         if self.is_chief:
-            self.run_dir.mkdir(parents=True, exist_ok=True)
             files.write_text(description, json.dumps(self.description, indent=1))
+            keep_listing(self.run_dir, self.train, self.validation)
         if self.state.stopped:
             self.report.say(f"{self.run_dir} holds a finished run: {self.state.stopped}.")
         elif newest:
@@ -387,7 +454,7 @@ class _Trainer:
 
     def _write_model(self, name: str) -> None:
         if self.is_chief:
-            files.write(self.run_dir / name, self.model.save)
+            files.write(self.run_dir / name, self.model.save, 4 * self.model.count_params())
 
     def _write_history(self, row: dict) -> None:
         if not self.is_chief:
@@ -461,6 +528,12 @@ def check(model: keras.Model, train) -> None:
             f"The model ends with the layer {model.layers[-1].name!r}, which does not give "
             "probabilities; build it with classifier_activation='softmax'."
         )
+    for weight in model.weights:
+        if not np.isfinite(weight.numpy()).all():
+            raise ValueError(
+                f"The weights {weight.path} of the model {model.name!r} hold numbers that are "
+                "infinite or no number, before any training. Build or load the model again."
+            )
     if train.size < 1:
         raise ValueError("The training set has no examples.")
 
