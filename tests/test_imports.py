@@ -14,7 +14,7 @@ from conftest import ROOT
 PACKAGE = ROOT / "alexnet_lib"
 
 FLOORS = (
-    ("architecture", "compilation", "files", "tensorflow_only"),
+    ("architecture", "compilation", "files", "tensorflow_only", "terminal"),
     ("layers", "preprocessing", "augmentation"),
     ("model",),
     ("data", "formats"),
