@@ -58,8 +58,8 @@ from alexnet_lib.teaching.widgets import (
     ResponseNormalization,
     TrainingRuns,
     activations,
+    bundles,
     chance,
-    explorer,
     photographs,
 )
 from alexnet_lib.teaching.widgets.activations import DERIVATIVES, FUNCTIONS, gradient_through_depth
@@ -226,7 +226,7 @@ def test_map_tells_which_tower_feeds_which(variant):
 
 
 def both(chromium, module, call, inputs):
-    return in_browser(chromium, call, inputs, explorer.front_end(module))
+    return in_browser(chromium, call, inputs, bundles.front_end(module))
 
 
 def test_normalization_agrees_with_python(chromium):
@@ -252,7 +252,7 @@ def test_random_numbers_agree_with_python(chromium):
         spread = (
             f"export const {call}List = (...a) => [...{call}(...a)];"  # typed arrays stay there
         )
-        source = explorer.front_end("activations") + spread
+        source = bundles.front_end("activations") + spread
         for (seed, length), found in zip(
             inputs, in_browser(chromium, f"{call}List", inputs, source), strict=True
         ):
@@ -373,7 +373,7 @@ def test_lighting_agrees_with_python(chromium):
         chromium,
         "litList",
         [[opaque.ravel().tolist(), strong]],
-        explorer.front_end("augmentation") + "export const litList = (...a) => [...lit(...a)];",
+        bundles.front_end("augmentation") + "export const litList = (...a) => [...lit(...a)];",
     )[0]
     expected = np.clip(np.rint(noise + strong), 0, 255)
     np.testing.assert_array_equal(np.reshape(bytes_, (40, 30, 4))[..., :3], expected)

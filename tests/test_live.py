@@ -48,7 +48,7 @@ from test_widgets import (
 from alexnet_lib import architecture, inspection, preprocess_input, pretrained
 from alexnet_lib.formats import compact
 from alexnet_lib.model import build
-from alexnet_lib.teaching.widgets import FeatureMaps, Occlusion, explorer
+from alexnet_lib.teaching.widgets import FeatureMaps, Occlusion, bundles
 from alexnet_lib.teaching.widgets.feature_maps import LEVELS, WEIGHT_LEVELS, strongest_slices
 from alexnet_lib.teaching.widgets.occlusion import grey_range
 
@@ -1461,7 +1461,7 @@ def test_maps_arrive_in_the_browser_within_their_rounding(chromium, tiny_widgets
     packed, state = measured(tiny_widgets.maps)
     layers = list(state["shapes"])
     inputs = [[packed["maps"]["second"][name], state["shapes"][name], LEVELS] for name in layers]
-    source = explorer.front_end("feature_maps").replace(
+    source = bundles.front_end("feature_maps").replace(
         "export async function unpackedMaps",
         "export const asLists = async (...all) => [...(await unpackedMaps(...all))];\n"
         "export async function unpackedMaps",
@@ -1509,7 +1509,7 @@ def test_seen_agrees_with_python(chromium):
             for row, column in {(0, 0), (record.output_shape[0] - 1, record.output_shape[1] // 2)}:
                 inputs.append([fields[record.name]._asdict(), row, column, SIDE])
                 expected.append(boxes[row, column].tolist())
-    source = explorer.front_end("feature_maps")
+    source = bundles.front_end("feature_maps")
     for box, (top, left, bottom, right) in zip(
         in_browser(chromium, "seen", inputs, source), expected, strict=True
     ):
@@ -1592,7 +1592,7 @@ def test_another_layer_shows_the_unit_at_the_same_place_in_a_chapter(chapter, ti
 
 def test_a_map_without_pattern_is_drawn_without_one(chromium):
     """A range of a per cent is not stretched from black to white; a large one is."""
-    source = explorer.front_end("occlusion")
+    source = bundles.front_end("occlusion")
     ranges = [[0.001, 0.009], [0.0, 0.0], [0.95, 1.0], [0.4, 0.5], [0.07, 0.98]]
     found = in_browser(chromium, "greyRange", ranges, source)
     assert found == [list(grey_range(*limits)) for limits in ranges]

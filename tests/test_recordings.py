@@ -11,7 +11,7 @@ from alexnet_lib import AlexNet, architecture, inspection, preprocess_input, pre
 from alexnet_lib.data.pictures import square_of_array
 from alexnet_lib.formats import compact
 from alexnet_lib.model import build
-from alexnet_lib.teaching.widgets import Flow, OneNumber, explorer, recordings
+from alexnet_lib.teaching.widgets import Flow, OneNumber, bundles, recordings
 from alexnet_lib.teaching.widgets.recorded import CHAPTERS
 
 __all__ = ["chromium"]  # a fixture that is used here
@@ -47,7 +47,7 @@ IN_BROWSER = """async ([source, network, recording, name, apart]) => {
 
 def computed(chromium, network, recording, name, apart=1):
     page = chromium.new_page()
-    source = explorer.front_end("arithmetic")
+    source = bundles.front_end("arithmetic")
     result = page.evaluate(IN_BROWSER, [source, network, recording, name, apart])
     page.close()
     return result

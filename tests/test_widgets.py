@@ -30,11 +30,11 @@ from test_pages import AXE_OPTIONS, BROWSER_ARGUMENTS, Tab
 from traitlets import TraitError
 
 from alexnet_lib.architecture import VARIANTS, InputTooSmallError, slide, trace
-from alexnet_lib.teaching.widgets import ShapeCalculator, explorer
+from alexnet_lib.teaching.widgets import ShapeCalculator, bundles
 from alexnet_lib.teaching.widgets.shape_calculator import LIMITS
 
 VIEW = "application/vnd.jupyter.widget-view+json"
-SOURCE = explorer.front_end("shape_calculator")
+SOURCE = bundles.front_end("shape_calculator")
 
 
 # ---- Python ------------------------------------------------------------------------------------
@@ -768,11 +768,9 @@ def test_sizes_agree_with_python(chromium):
         assert layers == (shapes or [*layers[:-1], 0])
 
 
-def test_modules_that_cannot_become_scripts_are_refused(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
-    from explorers import as_script
-
-    with pytest.raises(ValueError, match=r"x.js: .* Found: import a from"):
+def test_modules_that_cannot_become_scripts_are_refused():
+    as_script = bundles.as_script
+    with pytest.raises(ValueError, match=r"x\.js: .* Found: import a from"):
         as_script("x", 'import a from "./a.js";\nexport default { render };\n')
     with pytest.raises(ValueError, match=r"x.js: .* Found: import \* as all from"):
         as_script("x", 'import * as all from "./explorer.js";\nexport default { render };\n')

