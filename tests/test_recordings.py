@@ -112,8 +112,8 @@ def test_every_variant_is_computed_as_keras_computes_it(chromium, variant, monke
     size = 99
     model = random_network(variant, size)
     picture = np.random.default_rng(7).integers(0, 256, (size, size, 3), "uint8")
-    network = recordings.describe_network(variant, size, 5, 12)
-    recording = recordings.record(model, network, {"noise": picture}, variant=variant)
+    network = recordings.describe_network(model)
+    recording = recordings.record(model, network, {"noise": picture})
     result = computed(chromium, network, json.loads(json.dumps(recording)), "noise", apart=3)
     agrees(result["found"], by_keras(model, picture, list(recording["shown"]), variant))
 
@@ -122,7 +122,7 @@ def test_dependences_are_those_of_the_description(chromium):
     """Rows and columns against `inspection.receptive_boxes`, channels against the groups."""
     model = random_network("paper", 227)
     picture = np.random.default_rng(7).integers(0, 256, (227, 227, 3), "uint8")
-    network = recordings.describe_network("paper", 227, 5, 12, until="conv4")
+    network = recordings.describe_network(model, until="conv4")
     recording = recordings.record(model, network, {"noise": picture}, density=0.1)
     found = computed(chromium, network, recording, "noise", apart=31)["found"]
     records = {record.name: record for record in architecture.trace()}

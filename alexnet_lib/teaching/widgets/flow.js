@@ -30,14 +30,6 @@ import {
 const SETTINGS = ["picture", "layer", "channel", "row", "column", "step", "opened"];
 const UPRIGHT = 620; // pixels: below, the towers run downwards
 const SECONDS = 3.4; // that the first way through the network takes
-const KINDS = {
-  convolution: "convolution",
-  normalization: "local response normalization",
-  "map normalization": "normalization within each map",
-  pooling: "max pooling",
-  activation: "activation",
-  dense: "fully connected",
-};
 const LINKS = {
   all: "Every unit takes in both towers.",
   own: "Each tower takes in its own channels only.",
@@ -525,7 +517,7 @@ function build(tools, { onPage }) {
     ];
     const first = place === 0 && network.towers > 1;
     facts.replaceChildren(
-      html("p", { class: "ex-flow-name" }, html("strong", {}, name), ` ${KINDS[layer.kind]}`),
+      html("p", { class: "ex-flow-name" }, html("strong", {}, name), ` ${layer.label}`),
       html("p", { class: "ex-flow-formula" }, formula(layer)),
       html(
         "table",

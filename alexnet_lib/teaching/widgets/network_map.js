@@ -16,16 +16,6 @@ import {
   unitAt,
 } from "./explorer.js";
 
-const KINDS = {
-  convolution: "convolution",
-  normalization: "local response normalization",
-  "map normalization": "normalization within each map",
-  pooling: "max pooling",
-  activation: "activation",
-  flatten: "the maps become one vector",
-  dense: "fully connected",
-  dropout: "dropout",
-};
 const LINKS = {
   all: "Every unit takes in both towers.",
   own: "Each tower sees its own channels only.",
@@ -33,6 +23,10 @@ const LINKS = {
 };
 const ROW = 34; // screen pixels of one row of the map
 const BOX = 16;
+
+/** The attributes of a box in the colour of its kind; dashed where a kind has none. */
+const drawn = (colour) =>
+  colour ? { class: "ex-box", style: `--ex-kind: ${colour}` } : { class: "ex-box ex-undrawn" };
 
 function build({ id, read, change, data, say, select, reset }) {
   const networks = data("networks");
@@ -125,7 +119,7 @@ function build({ id, read, change, data, say, select, reset }) {
     const times = (shape) => shape.map(commas).join(" × ");
     const units = record.shape.reduce((product, side) => product * side, 1);
     name.textContent = record.name;
-    kind.textContent = [KINDS[record.kind], record.says].filter(Boolean).join(", ");
+    kind.textContent = [record.label, record.says].filter(Boolean).join(", ");
     const lines = [
       ["takes in", times(before)],
       ["puts out", times(record.shape) + (record.shape.length > 1 ? ` = ${commas(units)}` : "")],
@@ -155,7 +149,7 @@ function build({ id, read, change, data, say, select, reset }) {
   });
 
   /** The boxes of a layer's towers, and the lines from those above. */
-  function boxes({ shape, kind: sort, links }, towers, isFirst) {
+  function boxes({ shape, colour, links }, towers, isFirst) {
     const channels = shape.length === 3 ? shape[2] : shape[0];
     const centres = towers === 2 ? [45, 135] : [90];
     const above = isFirst ? [90] : centres;
@@ -178,7 +172,7 @@ function build({ id, read, change, data, say, select, reset }) {
       svg("path", { class: "ex-link ex-crossing", d: path(true) }),
       ...(links === "seam" ? [svg("path", { class: "ex-link ex-seam", d: `M78 ${y + BOX / 2}H102` })] : []),
       ...centres.map((centre) =>
-        rect(centre - wide / 2, y, wide, BOX, { rx: 2, class: `ex-box ex-kind-${sort.replaceAll(" ", "-")}` }),
+        rect(centre - wide / 2, y, wide, BOX, { rx: 2, ...drawn(colour) }),
       ),
     );
   }
@@ -220,25 +214,23 @@ function build({ id, read, change, data, say, select, reset }) {
     svg("svg", { width: 26, height: 10, "aria-hidden": "true" }, svg("path", { class: "ex-link ex-crossing", d: "M0 5H26" })),
     "crosses between the towers",
   );
+  // One line for each colour; the layers that have it, in all networks, give it its name.
+  const all = Object.values(networks).flatMap(({ layers }) => layers.filter(({ colour }) => colour));
+  const names = new Map();
+  for (const { colour, label } of all) if (!names.has(colour)) names.set(colour, label);
   const key = html(
     "ul",
     { class: "ex-key" },
-    ...[
-      ["convolution", "convolution"],
-      ["normalization", "normalization"],
-      ["pooling", "pooling"],
-      ["dense", "fully connected"],
-    ].map(([sort, text]) =>
-      html("li", { "data-kind": sort }, svg("svg", { width: 16, height: 16, "aria-hidden": "true" }, rect(1, 1, 14, 14, { class: `ex-box ex-kind-${sort}` })), text),
+    ...[...names].map(([colour, label]) =>
+      html("li", { "data-colour": colour }, svg("svg", { width: 16, height: 16, "aria-hidden": "true" }, rect(1, 1, 14, 14, drawn(colour))), label),
     ),
     crossing,
   );
 
   /** Only what can be seen is explained; the rest keeps its room, so that nothing moves. */
   function drawKey({ layers, towers }) {
-    const kinds = layers.map((layer) => layer.kind);
-    for (const line of key.querySelectorAll("[data-kind]")) {
-      const there = kinds.some((kind) => kind.endsWith(line.dataset.kind));
+    for (const line of key.querySelectorAll("[data-colour]")) {
+      const there = layers.some(({ colour }) => colour === line.dataset.colour);
       line.style.visibility = there ? "" : "hidden";
     }
     crossing.style.visibility = towers === 2 ? "" : "hidden";

@@ -3,7 +3,7 @@
 import traitlets
 
 from ... import architecture
-from ..colours import colour_of
+from ..colours import colour_of, kind_named
 from . import photographs, stills
 from .explorer import Explorer
 from .fields import field_of
@@ -49,6 +49,7 @@ def describe_network(variant: str) -> dict:
             {
                 "name": record.name,
                 "kind": record.kind,
+                **kind_named(record.kind)._asdict(),
                 "says": constants(layer),
                 "shape": list(record.output_shape),
                 "kernel": record.kernel,

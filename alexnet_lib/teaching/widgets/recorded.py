@@ -32,7 +32,6 @@ class Recorded(Explorer):
         picture, layer, channel, row, column: the unit that is chosen first. The last convolution,
             if not given, and where it answers most strongly, among the maps that are kept.
         until: the last layer that is kept; all of them if None.
-        variant: of which the model is.
         **kept: how much, see `recordings.record`.
 
     Raises:
@@ -64,10 +63,10 @@ class Recorded(Explorer):
         row: int | None = None,
         column: int | None = None,
         until: str | None = None,
-        variant: str = "paper",
         **kept,
     ):
         from ... import inspection  # loads TensorFlow
+        from ...model import description
         from ...preprocessing import preprocess_input
 
         name = type(self).__name__
@@ -78,17 +77,11 @@ class Recorded(Explorer):
                 f"The model has {model.output_shape[-1]} classes, and there are "
                 f"{len(class_names)} names for them."
             )
-        network = recordings.describe_network(
-            variant,
-            model.input_shape[1],
-            model.output_shape[-1],
-            model.get_layer("fc7").units,
-            until,
-        )
+        network = recordings.describe_network(model, until)
         picture = next(iter(pictures)) if picture is None else picture
         if picture not in pictures:
             raise ValueError(f"There is no picture {picture!r}; there are {', '.join(pictures)}.")
-        recording = recordings.record(model, network, pictures, variant=variant, **kept)
+        recording = recordings.record(model, network, pictures, **kept)
         shown = recording["shown"]
         if layer is None:
             with_maps = [one["name"] for one in network["layers"] if one["kind"] == "convolution"]
@@ -100,7 +93,9 @@ class Recorded(Explorer):
             raise ValueError(f"Channel {channel!r} of {layer} is not kept; those are {kept_maps}.")
         pixels = recordings.rounded(pictures[picture])
         self._pixels = pixels
-        self._maps = inspection.activations(model, preprocess_input(pixels, variant), list(shown))
+        self._maps = inspection.activations(
+            model, preprocess_input(pixels, description(model).variant), list(shown)
+        )
         activity = self._maps[layer]
         if activity.ndim == 1:
             activity = activity[None, None]

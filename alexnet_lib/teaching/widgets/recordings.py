@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ... import architecture
+from ..colours import kind_named
 from .fields import field_of
 from .measured import packed
 from .network_map import links
@@ -39,32 +39,30 @@ def rounded(picture: np.ndarray) -> np.ndarray:
     return (COLOUR_STEP * levels.clip(0, 255 // COLOUR_STEP)).astype("uint8")
 
 
-def describe_network(
-    variant: str, input_size: int, classes: int, fc_units: int, until: str | None = None
-) -> dict:
-    """What the front ends have to know of a network to compute it, all of it from `architecture`.
+def describe_network(model, until: str | None = None) -> dict:
+    """What the front ends have to know of a network to compute it, asked of the model itself.
 
     Args:
-        variant, classes, fc_units: as in `architecture.describe`.
-        input_size: pixels a side.
+        model: one of the variants, as `AlexNet` returns it, without a layer that preprocesses.
         until: the last layer; all of them if None.
 
     Raises:
-        ValueError: if there is no layer `until`.
+        ValueError: if there is no layer `until`, or the model is none of the variants.
     """
-    from ...preprocessing import preprocess_input  # loads TensorFlow
+    from ...inspection.models import black_and_white  # loads TensorFlow
+    from ...model import description
 
-    layers = architecture.describe(variant, classes=classes, fc_units=fc_units)
-    records = architecture.trace_layers(layers, (input_size, input_size, 3))
+    described = description(model)
+    layers, records = described.layers, described.trace()
     names = [record.name for record in records]
     if until is not None and until not in names:
-        raise ValueError(f"{variant!r} has no layer {until!r}; there are {', '.join(names)}.")
+        raise ValueError(f"{model.name} has no layer {until!r}; there are {', '.join(names)}.")
     towers = max(record.groups for record in records)
     # The preprocessing is linear: two colours say what it does to all.
-    black, white = np.asarray(preprocess_input(np.array([[[0.0] * 3, [255.0] * 3]]), variant))[0]
+    black, white = black_and_white(model)
     constants = ("n", "k", "alpha", "beta", "size", "activation", "function")
     return {
-        "input_shape": [input_size, input_size, 3],
+        "input_shape": list(described.input_shape),
         "colour_step": COLOUR_STEP,
         "black": [_short(value) for value in black],
         "white": [_short(value) for value in white],
@@ -73,6 +71,7 @@ def describe_network(
             {
                 "name": record.name,
                 "kind": record.kind,
+                "label": kind_named(record.kind).label,
                 "shape": list(record.output_shape),
                 "kernel": record.kernel,
                 "stride": record.stride,
@@ -94,7 +93,6 @@ def record(
     network: Mapping,
     pictures: Mapping[str, np.ndarray],
     *,
-    variant: str = "paper",
     density: float = DENSITY,
     units: int = 1,
     classes: int = 5,
@@ -106,7 +104,6 @@ def record(
         network: what `describe_network` says of it.
         pictures: by name, `(rows, columns, 3)`, RGB, 0..255, as large as the network's input. Their
             colours are `rounded` first.
-        variant: of which the model is, for the preprocessing.
         density: of the maps that are shown, see `DENSITY`.
         units: of each fully connected layer but the last, in each tower, that can be opened.
         classes: of the last one.
@@ -121,7 +118,10 @@ def record(
     import keras  # loads TensorFlow
 
     from ... import inspection
+    from ...model import description
     from ...preprocessing import preprocess_input
+
+    variant = description(model).variant
 
     layers = [layer for layer in network["layers"] if layer["kind"] not in PASSES_ON]
     seen = {name: rounded(pixels) for name, pixels in pictures.items()}
