@@ -170,7 +170,7 @@ class AlexNetLive(SphinxDirective):
         element = (
             f'<div class="explorer" {MARK} data-state="{html.escape(json.dumps(state))}">\n'
             f'<img src="{first}" width="227" height="227" alt="A {state["picture"]}: one of the '
-            'pictures that the network can look at">\n'
+            'pictures that the network can look at"/>\n'
             '<p class="explorer-note">On this page the network runs in your browser. It needs '
             "JavaScript, which is switched off here.</p>\n</div>"
         )
@@ -237,6 +237,8 @@ def write_program(path, folder):
 
 
 def add_scripts(app, pagename, templatename, context, doctree):
+    if app.builder.name != "html":
+        return  # an explorer is its picture there
     if MARK in context.get("body", ""):
         app.add_css_file("live/live.css")
         app.add_js_file("live/network.js", loading_method="defer")
@@ -244,7 +246,7 @@ def add_scripts(app, pagename, templatename, context, doctree):
 
 def write_files(app, exception):
     """Write the scripts, and tell browsers what the pages that use them may do."""
-    if exception or app.builder.format != "html":
+    if exception or app.builder.name != "html":
         return
     pages = [
         path
