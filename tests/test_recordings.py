@@ -147,7 +147,7 @@ def test_dependences_are_those_of_the_description(chromium):
 
 def test_weights_of_any_precision_are_kept():
     model = random_network("one_tower", 99)
-    network = recordings.describe_network("one_tower", 99, 5, 12)
+    network = recordings.describe_network(model)
     recording = recordings.record(model, network, {"black": np.zeros((99, 99, 3))})
     assert {weights["bits"] for weights in recording["weights"].values()} == {16}
     assert len(recording["shown"]["conv1"]) == round(recordings.DENSITY * 96**0.5)

@@ -179,7 +179,7 @@ class AlexNetLive(SphinxDirective):
         element = (
             f'<div class="explorer" {MARK} data-state="{html.escape(json.dumps(state))}">\n'
             f'<img src="{first}" width="227" height="227" alt="A {state["picture"]}: one of the '
-            'pictures that the network can look at">\n'
+            'pictures that the network can look at"/>\n'
             '<p class="explorer-note">On this page the network runs in your browser. It needs '
             "JavaScript, which is switched off here.</p>\n</div>"
         )
@@ -270,6 +270,8 @@ def write_sizes(folder):
 
 
 def add_scripts(app, pagename, templatename, context, doctree):
+    if app.builder.name != "html":
+        return  # an explorer is its picture there
     if MARK in context.get("body", ""):
         # After the look of all explorers, which it changes in places.
         app.add_css_file("live/live.css", priority=600)
@@ -279,7 +281,7 @@ def add_scripts(app, pagename, templatename, context, doctree):
 
 def write_files(app, exception):
     """Write the scripts, and tell browsers what the pages that use them may do."""
-    if exception or app.builder.format != "html":
+    if exception or app.builder.name != "html":
         return
     pages = [
         path

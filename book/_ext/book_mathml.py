@@ -24,7 +24,7 @@ from sphinx.util.math import get_node_equation_number
 
 logger = logging.getLogger(__name__)
 
-# `xml_namespace` stays off: HTML5 parsers need no namespace. Errors are one line, for the log.
+# Errors are one line, for the log.
 CONVERTER = LatexToMathML(fancy_error=False)
 
 # Sphinx numbers equations itself, so environments that would number them again become the
@@ -42,6 +42,9 @@ ENVIRONMENT = re.compile(
 
 FONT = Path(__file__).parent / "fonts" / "stix-two-math.woff"
 FONT_FILE = "math.woff"
+NAMESPACE = "http://www.w3.org/1998/Math/MathML"
+LEVEL = re.compile(r' scriptlevel="[^"]*"')
+NAMED = re.compile(r"&(?!(?:amp|lt|gt|quot);)\w+;")
 FORMULA = re.compile(r"<math.*?</math>", re.DOTALL)
 # Widgets set formulas in the browser; these are there whatever the chapters use.
 ALWAYS_IN_FONT = {
@@ -71,7 +74,7 @@ def _without_numbering(latex):
 def _to_mathml(translator, node, display):
     latex = node.astext()
     try:
-        return CONVERTER.convert_with_local_state(
+        formula = CONVERTER.convert_with_local_state(
             _without_numbering(latex) if display else latex,
             displaystyle=display,
         )
@@ -80,6 +83,14 @@ def _to_mathml(translator, node, display):
             "formula not understood: %s in %r", error, latex, location=node
         )
         return f"<code>{translator.encode(latex)}</code>"
+    # An EPUB is read as XML, which has no names for characters, and to which MathML is foreign.
+    formula = NAMED.sub(lambda match: html.unescape(match[0]), formula)
+    if translator.builder.name == "epub":
+        formula = formula.replace("<math", f'<math xmlns="{NAMESPACE}"', 1)
+        formula = LEVEL.sub(
+            "", formula
+        )  # which its MathML 3 has in one place only
+    return formula
 
 
 def visit_inline(translator, node):
@@ -133,7 +144,7 @@ def characters_shown(pages):
 
 def write_font(app, exception):
     """Write the part of the font that the built pages use."""
-    if exception or app.builder.format != "html":
+    if exception or app.builder.name != "html":
         return
     characters = characters_shown(Path(app.outdir).glob("**/*.html"))
     options = subset.Options(

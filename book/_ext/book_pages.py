@@ -8,6 +8,7 @@ with a picture, and `404.html` works at any depth below it.
 
 import os
 import re
+import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,6 +20,10 @@ TEMPLATES = Path(__file__).with_name("templates")
 COLAB = "https://colab.research.google.com/github"
 COLAB_BRANCH = "colab"
 """Where the publishing workflow puts the notebooks that `.ci/colab.py` makes."""
+
+WHOLE_BOOK = {"pdf": "Book, .pdf", "epub": "Book, .epub"}
+BOOK_FILE = "alexnet-layer-by-layer"
+"""The name that the Makefile gives these files."""
 
 CARD = "card.png"
 LONGEST = 200
@@ -80,6 +85,47 @@ def add_colab_button(app, pagename, templatename, context, doctree):
         context["header_buttons"].insert(0, button)
 
 
+def offer_whole_book(app):
+    """Put the whole book as PDF and EPUB beside the pages, where the build has made them.
+
+    `make pdf` and `make epub` leave the files beside the folder of the pages. Templates find the
+    address, relative to the title page, as `book_pdf` and `book_epub`; there is none without a file.
+    """
+    if app.builder.name != "html":
+        return
+    outdir = Path(app.outdir)
+    for kind in WHOLE_BOOK:
+        file = outdir.parent / f"{BOOK_FILE}.{kind}"
+        if file.is_file():
+            outdir.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, outdir)
+            app.config.html_context[f"book_{kind}"] = file.name
+
+
+def add_whole_book(app, pagename, templatename, context, doctree):
+    """List the whole book with the other downloads of a page."""
+    here = context["pathto"]
+    links = [
+        {
+            "type": "link",
+            "url": here(context[f"book_{kind}"], 1),
+            "text": text,
+            "tooltip": f"Download the whole book as {kind.upper()}",
+            "icon": "fas fa-book",
+            "label": f"download-book-{kind}-button",
+        }
+        for kind, text in WHOLE_BOOK.items()
+        if context.get(f"book_{kind}")
+    ]
+    groups = [
+        button["buttons"]
+        for button in context.get("header_buttons", [])
+        if button.get("label") == "download-buttons"
+    ]
+    for buttons in groups:
+        buttons.extend(links)
+
+
 def describe(doctree):
     """The first paragraph of a page, as plain text, cut at a word."""
     paragraph = next(doctree.findall(nodes.paragraph), None)
@@ -118,7 +164,8 @@ def add_card(app, pagename, templatename, context, doctree):
 
 
 def add_missing_page(app):
-    yield "404", {}, "404.html"
+    if app.builder.name == "html":
+        yield "404", {}, "404.html"
 
 
 RELATIVE = re.compile(
@@ -128,7 +175,7 @@ RELATIVE = re.compile(
 
 def finish(app, exception):
     """Draw the card; let the links of `404.html` start at the root, wherever it is shown."""
-    if exception or app.builder.format != "html":
+    if exception or app.builder.name != "html":
         return
     outdir = Path(app.outdir)
     (outdir / "_static" / CARD).write_bytes(
@@ -177,6 +224,10 @@ def setup(app):
     app.connect("config-inited", add_templates)
     app.connect("config-inited", add_repository)
     app.connect("html-collect-pages", add_missing_page)
+    app.connect("builder-inited", offer_whole_book)
+    app.connect(
+        "html-page-context", add_whole_book, priority=900
+    )  # after the theme has made its list of buttons
     app.connect("html-page-context", add_card)
     app.connect(
         "html-page-context", add_colab_button, priority=900

@@ -183,7 +183,7 @@ def show_smaller_pictures(outdir, pages):
 
 
 def lighten(app, exception):
-    if exception or app.builder.format != "html":
+    if exception or app.builder.name != "html":
         return
     outdir = Path(app.outdir)
     static = outdir / "_static"

@@ -27,7 +27,7 @@ def prefer_pages_view(app, config):
 
 
 def write_scripts(app):
-    if app.builder.format != "html":
+    if app.builder.name != "html":
         return
     folder = Path(app.outdir) / "_static" / "explorers"
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,6 +46,8 @@ def modules_of(name):
 
 
 def add_scripts(app, pagename, templatename, context, doctree):
+    if app.builder.name != "html":
+        return  # an explorer is its picture there
     names = sorted(set(MOUNTED.findall(context.get("body", ""))))
     if not names:
         return

@@ -52,6 +52,15 @@ FIGURES = r"[−-]?[\d.]+(?:,\d{3})*(?:\.\d+)?(?:e-?\d+)?"
 NUMBER = re.compile(
     rf"- +(?:(?P<value>{FIGURES})(?: ± (?P<tolerance>{FIGURES}))?|anything else): +(?P<text>.+)"
 )
+IN_TEXT = {
+    "form": "div",
+    "fieldset": "div",
+    "legend": "p",
+    "label": "span",
+    "details": "div",
+    "summary": "p",
+}
+NOT_IN_TEXT = {"input", "button", "quiz-number", "quiz-check"}
 FEWEST_WORDS = 4  # "Wrong. No." explains nothing
 
 
@@ -319,7 +328,8 @@ def visit_tag(translator, node):
         f' {key}="{escape(value)}"'
         for key, value in node["attributes"].items()
     )
-    translator.body.append(f"<{node['name']}{attributes}>")
+    end = "/" if node["name"] == "input" else ""
+    translator.body.append(f"<{node['name']}{attributes}{end}>")
 
 
 def depart_tag(translator, node):
@@ -481,6 +491,31 @@ class Quiz(SphinxDirective):
 # ---- Sphinx --------------------------------------------------------------------------------------
 
 
+def as_text(app, doctree, docname):
+    """In an EPUB, whose readers may have no forms: the questions, and the answers after the chapter."""
+    if app.builder.name != "epub":
+        return
+    answers = []
+    for node in list(doctree.findall(tag)):
+        kind, attributes = node["name"], node["attributes"]
+        if kind in NOT_IN_TEXT or attributes.get("class") in NOT_IN_TEXT:
+            node.parent.remove(node)
+            continue
+        node["name"] = IN_TEXT.get(kind, kind)
+        node["attributes"] = {
+            key: value
+            for key, value in attributes.items()
+            if key in ("class", "type")
+        }
+        if kind == "details":
+            node.parent.remove(node)
+            answers.append(node)
+    if answers:
+        section = nodes.section("", nodes.title("", "Answers"), *answers)
+        section["ids"] = ["answers"]
+        doctree[0].append(section)
+
+
 def copy_files(app):
     if app.builder.format == "html":
         folder = Path(app.outdir) / "_static" / "quiz"
@@ -496,6 +531,7 @@ def add_files(app, pagename, templatename, context, doctree):
 
 
 def setup(app):
+    app.connect("doctree-resolved", as_text)
     app.add_node(tag, html=(visit_tag, depart_tag))
     app.add_directive("quiz", Quiz)
     app.connect("builder-inited", copy_files)

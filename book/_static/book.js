@@ -25,17 +25,23 @@
   document.addEventListener("toggle", update, true); // a folded solution has no width until it opens
 })();
 
-// What is folded away would be missing on paper: it is opened for printing, and closed after it.
+// What is folded away would be missing on paper: it is opened for printing, and closed after it. A
+// dark page is printed with the colours of the light one, its pictures and explorers too.
 (() => {
+  const { dataset } = document.documentElement;
   let opened = [];
+  let theme;
 
   window.addEventListener("beforeprint", () => {
     opened = [...document.querySelectorAll(".bd-article details:not([open])")];
     opened.forEach((details) => { details.open = true; });
+    ({ theme } = dataset);
+    dataset.theme = "light";
   });
 
   window.addEventListener("afterprint", () => {
     opened.forEach((details) => { details.open = false; });
     opened = [];
+    dataset.theme = theme;
   });
 })();
