@@ -162,28 +162,28 @@ def test_it_can_be_used_within_a_second_and_a_number_opens_within_100_ms(chromiu
 
     Other work can slow one attempt; it cannot speed one up.
     """
-    plain, ready, opened = [], [], {}
+    late, opened = [], {}
     for _ in range(5):
         context = chromium.new_context(viewport={"width": 1280, "height": 900})
         page = context.new_page()
         page.goto(urljoin(address, "glossary.html"))
-        plain.append(page.evaluate(LOADED))
+        allowed = max(1000, 3 * page.evaluate(LOADED))
         context.close()
         context = chromium.new_context(viewport={"width": 1280, "height": 900})
         page = context.new_page()
         page.add_init_script(READY)
         page.goto(urljoin(address, "index.html"))
         page.wait_for_function("window.ready")
-        ready.append(page.evaluate("window.ready"))
+        late.append(page.evaluate("window.ready") - allowed)
         expect(page.locator(".ex-way")).not_to_have_class(re.compile("ex-moving"), timeout=20_000)
         for layer in ("conv1", "norm1", "conv2", "pool2", "conv3", "conv5", "fc6"):
             page.locator(f".ex-flow [data-layer={layer}]").click()
             took = page.evaluate(OPENING)
             opened[layer] = min(opened.get(layer, took), took)
         context.close()
-        if min(ready) < 1000 and max(opened.values()) < 100:
+        if min(late) < 0 and max(opened.values()) < 100:
             break
-    assert min(ready) < max(1000, 3 * min(plain)), f"{min(ready):.0f} ms"
+    assert min(late) < 0, f"{min(late):.0f} ms too late"
     assert max(opened.values()) < 100, opened
 
 

@@ -9,6 +9,7 @@ import {
   html,
   label,
   largestOf,
+  layered,
   math,
   minus,
   onDrag,
@@ -544,31 +545,44 @@ export function numberView({ id, read, change, say, button }) {
   function grid(size, side) {
     const unit = side / size;
     const spots = Array.from({ length: size * size }, (_, at) => [(at % size) * unit, Math.floor(at / size) * unit]);
-    const squares = spots.map(([x, y], at) => rect(x, y, unit, unit, { "data-cell": at }));
+    const colours = html("canvas", { width: size, height: size, "aria-hidden": "true" });
     const roomy = unit >= 38;
     const texts = roomy ? spots.map(([x, y]) => label(x + unit / 2, y + unit / 2 + 4, "", { "text-anchor": "middle" })) : [];
+    const lines = Array.from({ length: size - 1 }, (_, at) => (at + 1) * unit);
+    const rules = svg("path", { class: "ex-cell-rules", d: lines.map((at) => `M${at} 0V${side}M0 ${at}H${side}`).join("") });
     const frame = rect(0, 0, unit, unit, { class: "ex-cell-mark" });
-    const picture = svg("svg", { width: side, height: side, viewBox: `0 0 ${side} ${side}`, role: "img" }, ...squares, ...texts, frame);
+    const over = svg("svg", { viewBox: `0 0 ${side} ${side}`, role: "img" }, rules, ...texts, frame);
+    over.addEventListener("pointermove", ({ offsetX, offsetY }) => {
+      const [column, row] = [offsetX, offsetY].map((at) => clamp(Math.floor(at / unit), 0, size - 1));
+      chosen.cell = row * size + column;
+      showCell();
+    });
     const note = html("p", { class: "ex-note" });
+    const box = layered(colours, over, { style: `width: ${side}px; height: ${side}px` });
     function show(values, name) {
       const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      const style = getComputedStyle(box);
+      const [above, below] = ["--ex-accent", "--ex-warn"].map((colour) => style.getPropertyValue(colour));
+      const context = colours.getContext("2d");
+      context.clearRect(0, 0, size, size);
       values.forEach((value, at) => {
         const share = largest > 0 ? Math.abs(value) / largest : 0;
-        squares[at].setAttribute("class", `ex-cell ${value < 0 ? "ex-negative" : "ex-positive"}`);
-        squares[at].setAttribute("fill-opacity", (0.85 * Math.sqrt(share)).toFixed(3));
+        context.fillStyle = value < 0 ? below : above;
+        context.globalAlpha = 0.85 * Math.sqrt(share);
+        context.fillRect(at % size, Math.floor(at / size), 1, 1);
         if (!roomy) return;
         const narrow = unit < 60 && Math.abs(value) < 0.1;
         texts[at].textContent = significant(value + 0, Math.abs(value) >= 100 ? 3 : narrow ? 1 : 2); // no −0
         texts[at].setAttribute("class", `ex-cell-text${share > 0.45 ? " ex-strong" : ""}`);
       });
-      picture.setAttribute("aria-label", name);
+      over.setAttribute("aria-label", name);
       note.textContent = name;
     }
     function mark(cell) {
       frame.setAttribute("x", spots[cell][0]);
       frame.setAttribute("y", spots[cell][1]);
     }
-    return { element: html("div", { class: "ex-grid" }, picture, note), show, mark };
+    return { element: html("div", { class: "ex-grid", style: `width: ${side}px` }, box, note), show, mark };
   }
   let board = { made: "" };
   /** The three grids of a convolution, of `size` × `size` numbers. */
@@ -593,11 +607,6 @@ export function numberView({ id, read, change, say, button }) {
   });
   let showCell = () => {};
   let cells = 0;
-  grids.addEventListener("pointerover", ({ target }) => {
-    if (target.dataset.cell === undefined) return;
-    chosen.cell = Number(target.dataset.cell);
-    showCell();
-  });
   onKeys(grids, () => {
     const side = Math.sqrt(cells);
     const by = (delta) => () => {
@@ -912,7 +921,12 @@ export function numberView({ id, read, change, say, button }) {
   VIEWS["map normalization"] = VIEWS.normalization;
 
   let last = "";
+  let again = () => {};
+  // The colours of the grids are painted, and have to be painted again for another theme.
+  const themes = new MutationObserver(() => again());
+  themes.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme", "theme"] });
   function draw(pass, state, width) {
+    again = () => draw(pass, state, width);
     const place = pass.place(state.layer);
     const key = `${state.layer} ${state.channel} ${state.row} ${state.column}`;
     if (key !== last) {
@@ -939,7 +953,11 @@ export function numberView({ id, read, change, say, button }) {
   }
 
   sentence.classList.add("ex-unheard");
-  return { parts: [title, steps, stage, sentence], draw, close: stop };
+  const close = () => {
+    stop();
+    themes.disconnect();
+  };
+  return { parts: [title, steps, stage, sentence], draw, close };
 }
 
 // ---- What a layer is ---------------------------------------------------------------------------

@@ -59,7 +59,7 @@ function arrange(pass, shown, width, upright) {
   const gaps = layers.map((layer, place) => {
     if (place === 0) return 26 * narrow;
     if (!crosses(layer, place)) return (upright ? 20 : 12) * narrow;
-    return (dense(layers[place - 1]) ? 24 : 36) * narrow;
+    return (dense(layers[place - 1]) && !upright ? 24 : 36) * narrow;
   });
   const picture = upright ? 116 : clamp(width * 0.13, 84, 122);
   const list = upright ? 0 : clamp(width * 0.17, 112, 158);
