@@ -7,7 +7,6 @@ import math
 import os
 import re
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import tensorflow as tf
 from .. import files
 from ..preprocessing import preprocess_layer
 from . import checkpoints
+from .class_weights import ClassWeights, by_label
 from .devices import uses_xla
 from .evaluation import cross_entropy, predictions
 from .progress import Interruption, Report
@@ -62,7 +62,7 @@ def fit(
     *,
     run_dir: str | Path,
     checkpoint_minutes: float = 10.0,
-    class_weights: Mapping[int, float] | None = None,
+    class_weights: ClassWeights = None,
     tensorboard: bool = False,
     quiet: bool = False,
 ) -> Run:
@@ -91,7 +91,8 @@ def fit(
         recipe: how.
         run_dir: the folder of this run; made if it is not there.
         checkpoint_minutes: how often a checkpoint is written within an epoch; at its end always.
-        class_weights: weight of each class in the loss, by label; 1 where a label is missing.
+        class_weights: weight of each class in the loss, by its name or its number, 1 where one is
+            missing; or `"balanced"`, see `balanced_weights`.
         tensorboard: also write the history for TensorBoard, into `run_dir/tensorboard`.
         quiet: print nothing.
 
@@ -133,6 +134,7 @@ class _Trainer:
         quiet,
     ):
         _check(model, train, recipe, validation)
+        class_weights = by_label(class_weights, train)
         self.model, self.train, self.validation, self.recipe = model, train, validation, recipe
         self.run_dir = run_dir
         self.checkpoint_seconds = 60 * checkpoint_minutes
@@ -150,7 +152,7 @@ class _Trainer:
                 self.applier = self.optimizer
             self.applier.build(model.trainable_variables)
         self.train_step = train_step(
-            model, self.applier, recipe.label_smoothing, class_weights or {}, self.jit
+            model, self.applier, recipe.label_smoothing, class_weights, self.jit
         )
         self.forward = forward_step(model, self.jit)
         self.state = _State()
@@ -163,7 +165,7 @@ class _Trainer:
                 "class_names": list(train.class_names),
                 "training examples": train.size,
                 "seed": getattr(train, "seed", None),
-                "class weights": {str(k): v for k, v in (class_weights or {}).items()},
+                "class weights": {str(k): v for k, v in class_weights.items()},
             },
         }
 
