@@ -8,6 +8,7 @@ import keras
 
 from . import architecture
 from .layers import GroupedConv2D, LocalResponseNormalization, MapResponseNormalization
+from .model_file import DishonestFileError, expect_honest
 from .preprocessing import Preprocess, preprocess_layer
 
 
@@ -247,6 +248,9 @@ def _initial_values(layer: keras.layers.Layer) -> dict:
 def load_model(path: str | Path) -> keras.Model:
     """Reads a model that this library saved. Nothing in the file is executed.
 
+    Before anything is built, the file has to hold as many numbers as its network needs: what it
+    claims in a few lines would otherwise be taken from memory.
+
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it is not a model of this library.
@@ -258,14 +262,22 @@ def load_model(path: str | Path) -> keras.Model:
             "into its run_dir."
         )
     try:
+        expect_honest(path)
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except DishonestFileError as error:
+        raise ValueError(f"{path} was not loaded: {error}") from None
     except Exception as error:
         # Keras raises whatever its zip, JSON and HDF5 readers raise.
         raise ValueError(
             f"{path} is not a whole .keras file, or holds layers that this library does not know: "
             f"{error}"
         ) from error
-    preprocess_layer(model)
+    names = preprocess_layer(model).class_names
+    if len(names) != model.output_shape[-1]:
+        raise ValueError(
+            f"{path} tells {model.output_shape[-1]:,} classes apart and names {len(names):,}, so "
+            "nobody knows what its answers mean."
+        )
     return model
 
 

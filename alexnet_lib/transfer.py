@@ -19,7 +19,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import keras
 import numpy as np
@@ -35,6 +34,7 @@ from .model import description, load_model
 from .preprocessing import Prepared, Preprocess, preprocess_layer, with_preprocessing
 from .terminal import printable
 from .training import checkpoints, fit
+from .training.class_weights import ClassWeights, balanced_weights, by_label
 from .training.devices import strategy
 from .training.evaluation import without_lost
 from .training.recipe import Recipe
@@ -47,14 +47,27 @@ from .training.runs import (
 )
 from .training.steps import is_chief
 
+__all__ = [
+    "HEAD_PASSES",
+    "STAGES",
+    "Features",
+    "Transfer",
+    "balanced_weights",
+    "check_out",
+    "feature_extraction",
+    "fine_tune",
+    "from_scratch",
+    "load_trunk",
+    "new_head",
+    "unfreeze",
+]
+
 STAGES = ("fc8", "fc6", "conv1")
 """Where learning begins, stage by stage: the new layer alone, then all fully connected layers, then
 the whole network."""
 
 HEAD_PASSES = 10
 """So many passes over the features make an epoch of the new layer; see `Features`."""
-
-ClassWeights = Mapping[int, float] | Literal["balanced"] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +115,8 @@ def fine_tune(
             of the last layer alone is `feature_extraction`.
         recipe: of each stage after the head's; by default `Recipe.fine_tuning()`.
         head_recipe: of a stage of the head alone; by default `Recipe.new_head()`.
-        class_weights: weight of each class in the loss, by label; `"balanced"` as in
-            `balanced_weights`, None for equal weights.
+        class_weights: weight of each class in the loss, by its name or its number, 1 where one is
+            missing; `"balanced"` as in `balanced_weights`, None for equal weights.
         run_dir: as for `training.fit`, one folder a stage inside. By default the name of `out` with
             the suffix `.run`, and removed at the end.
         seed: of the new layer's initial values and of dropout.
@@ -309,24 +322,6 @@ def unfreeze(model: keras.Model, lowest: str) -> None:
         layer.trainable = learning
 
 
-def balanced_weights(data) -> dict[int, float]:
-    """Class weights n / (classes · nᵢ): rare classes count more, an example counts 1 on average.
-
-    The formula of scikit-learn's `class_weight="balanced"` (King and Zeng 2001).
-
-    Args:
-        data: has `labels`, one a training example, and `class_names`.
-
-    Raises:
-        ValueError: if a class has no example.
-    """
-    counts = np.bincount(data.labels, minlength=len(data.class_names))
-    if not counts.all():
-        missing = [name for name, count in zip(data.class_names, counts, strict=True) if not count]
-        raise ValueError(f"There are no training examples of {', '.join(missing)}.")
-    return dict(enumerate((counts.sum() / (len(counts) * counts)).tolist()))
-
-
 class Features:
     """What a trunk makes of a data set: an array, computed when it is first needed, then kept.
 
@@ -398,8 +393,7 @@ class _Job:
         self.keep = run_dir is not None
         self.run_dir = Path(run_dir) if self.keep else run_dir_of(self.out)
         self.train, self.validation, _ = as_begun(self.run_dir, train, validation)
-        balanced = class_weights == "balanced"
-        self.class_weights = balanced_weights(self.train) if balanced else class_weights
+        self.class_weights = by_label(class_weights, self.train)
         self.history: list[dict] = []
         self.stages = 0
 

@@ -6,8 +6,12 @@ byte, so that no PyTorch is needed and hostile ones can be made as well.
 """
 
 import io
+import pickle
 import struct
+import sys
+import types
 import zipfile
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -198,6 +202,61 @@ def write_pth(path, state, program=None, before=b"", **members):
         bundle.writestr("archive/version", "3\n")
         for name, contents in members.items():
             bundle.writestr(f"archive/{name}", contents)
+    return path
+
+
+def save_as_torch(path, thing, monkeypatch):
+    """What `torch.save(thing)` writes, by Python's own pickler; NumPy arrays become tensors.
+
+    The names that the pickle refers to are those of PyTorch, made up for as long as it is written.
+    """
+    modules = {name: types.ModuleType(name) for name in ("torch", "torch._utils")}
+    storages = []
+
+    class FloatStorage:
+        pass
+
+    class DoubleStorage:
+        pass
+
+    def _rebuild_tensor_v2(*_):
+        raise AssertionError("nothing is unpickled here")
+
+    for one, module in ((FloatStorage, "torch"), (DoubleStorage, "torch")):
+        one.__module__, one.__qualname__ = module, one.__name__
+        setattr(modules["torch"], one.__name__, one)
+    _rebuild_tensor_v2.__module__ = "torch._utils"
+    _rebuild_tensor_v2.__qualname__ = "_rebuild_tensor_v2"
+    modules["torch._utils"]._rebuild_tensor_v2 = _rebuild_tensor_v2
+
+    class Storage:
+        def __init__(self, array):
+            kind = {"f4": FloatStorage, "f8": DoubleStorage}[array.dtype.str[1:]]
+            self.identifier = ("storage", kind, str(len(storages)), "cuda:0", array.size)
+            storages.append(array.ravel("K").tobytes())
+
+    class Pickler(pickle.Pickler):
+        def persistent_id(self, one):
+            return one.identifier if isinstance(one, Storage) else None
+
+        def reducer_override(self, one):
+            if not isinstance(one, np.ndarray):
+                return NotImplemented
+            strides = tuple(step // one.itemsize for step in one.strides)
+            arguments = Storage(one), 0, one.shape, strides, False, OrderedDict()
+            return _rebuild_tensor_v2, arguments
+
+    program = io.BytesIO()
+    with monkeypatch.context() as patch:
+        for name, module in modules.items():
+            patch.setitem(sys.modules, name, module)
+        Pickler(program, 2).dump(thing)
+    with zipfile.ZipFile(path, "w") as bundle:
+        bundle.writestr("archive/data.pkl", program.getvalue())
+        bundle.writestr("archive/byteorder", "little")
+        for number, contents in enumerate(storages):
+            bundle.writestr(f"archive/data/{number}", contents)
+        bundle.writestr("archive/version", "3\n")
     return path
 
 

@@ -334,3 +334,16 @@ def test_only_the_standard_library_is_imported():
 def test_native_sizes_tile_without_a_remainder():
     for variant in ("paper", "caffe", "one_tower"):
         assert all(r.unseen == r.overhang == (0, 0) for r in trace(variant=variant))
+
+
+@pytest.mark.parametrize("rounding", ["floor", "ceil"])
+def test_unseen_rows_against_a_window_that_is_slid_row_by_row(rounding):
+    for size, kernel, stride, padding in itertools.product(
+        range(1, 14), range(1, 6), range(1, 8), range(4)
+    ):
+        if size + 2 * padding < kernel:
+            continue
+        steps = slide(size, kernel, stride, padding, rounding)
+        starts = [stride * place - padding for place in range(steps.positions)]
+        seen = {row for start in starts for row in range(start, start + kernel)}
+        assert steps.unseen == len(set(range(size)) - seen), (size, kernel, stride, padding)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -209,7 +210,7 @@ def test_train_trains_evaluates_and_does_not_repeat(pictures, tmp_path, monkeypa
     first = alexnet(*command)
     assert first.exit_code == 0, first.output
     assert "6 images, 1 crop: top-1" in first.stdout
-    assert f"The model: {tmp_path / 'run' / 'best.keras'}" in first.stdout
+    assert f"The model: {tmp_path / 'run' / 'last.keras'}" in first.stdout
     description = json.loads((tmp_path / "run" / "run.json").read_text())
     assert description["recipe"]["name"] == "modern"
     assert description["data"]["seed"] == 3
@@ -220,6 +221,102 @@ def test_train_trains_evaluates_and_does_not_repeat(pictures, tmp_path, monkeypa
     assert other.exit_code == 2
     assert "holds another run" in other.stderr
     assert "recipe name: modern → paper" in other.stderr
+
+
+def test_train_reports_the_last_epoch_and_not_the_best(pictures, tmp_path, monkeypatch):
+    """The best epoch was chosen by the pictures of the report."""
+    small = replace(architecture.VARIANTS["paper"], input_size=67)
+    monkeypatch.setitem(architecture.VARIANTS, "paper", small)
+    command = ("train", pictures, "--epochs", 4, "--fc-units", 8, "--batch-size", 8)
+    command += ("--learning-rate", 0.2, "--run-dir", tmp_path / "run", "--seed", 1)
+    result = alexnet(*command)
+    assert result.exit_code == 0, result.output
+    rows = (tmp_path / "run" / "history.csv").read_text().splitlines()
+    last = dict(zip(rows[0].split(","), map(float, rows[-1].split(",")), strict=True))
+    assert f"top-1 {last['val_accuracy']:.2%}, loss {last['val_loss']:.4f}" in result.stdout
+    assert "best.keras beside it is the best of 4 epochs on these same pictures" in " ".join(
+        result.stdout.split()
+    )
+
+
+# --- folders -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def divided(tmp_path_factory, pictures):
+    """Parts of other names, one without classes, and something that is no part."""
+    root = tmp_path_factory.mktemp("divided") / "set"
+    shutil.copytree(pictures, root / "seg_train" / "seg_train")
+    make_pictures(root / "seg_test" / "seg_test", {"red": 2, "blue": 1}, seed=9)
+    make_pictures(root, {"grey": 3})
+    (root / "grey").rename(root / "seg_pred")
+    return root
+
+
+def test_what_was_taken_for_what_is_said_once(divided, trunk, tmp_path):
+    result = alexnet(
+        "finetune", divided, "--out", tmp_path / "a.keras", "--trunk", trunk, "--head-only"
+    )
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("note:") == 1
+    said = "seg_train/seg_train/ to learn from; seg_test/seg_test/ held out; passed over: seg_pred/"
+    assert said in result.stderr
+    assert "3 classes, 25 pictures to learn from, 3 held out for the test." in result.stdout
+
+
+def test_a_test_folder_is_measured_whatever_it_lacks(finetuned, tmp_path):
+    out, _ = finetuned
+    folder = make_pictures(tmp_path / "test", {"blue": 1}, seed=7)
+    (folder / "red").mkdir()
+    result = alexnet("evaluate", out, "--data", folder, "--part", "all")
+    assert result.exit_code == 0, result.output
+    assert "1 images, 1 crop: top-1" in result.stdout
+    make_pictures(folder, {"black": 1})
+    result = alexnet("evaluate", out, "--data", folder, "--part", "all")
+    assert result.exit_code == 2
+    assert "has classes that the model does not know: black." in result.stderr
+
+
+def test_the_output_may_lie_among_the_data(pictures, trunk, tmp_path):
+    folder = tmp_path / "colours"
+    shutil.copytree(pictures, folder)
+    command = ("finetune", folder, "--out", folder / "m.keras", "--trunk", trunk, "--head-only")
+    for _ in range(2):
+        result = alexnet(*command, "--run-dir", folder / "kept")
+        assert result.exit_code == 0, result.output
+        assert "3 classes, 19 pictures" in result.stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_a_terminal_that_knows_few_characters_is_no_error(encoding):
+    run = subprocess.run(
+        [ALEXNET, "summary"],
+        env=os.environ | {"PYTHONIOENCODING": encoding, "COLUMNS": "120"},
+        capture_output=True,
+        check=True,
+    )
+    said = run.stdout.decode(encoding)
+    assert "55" in said
+    sign = "x" if encoding == "ascii" else "×"
+    assert f"227{sign}227" in said
+    assert "?" not in said
+
+
+def test_names_that_a_terminal_cannot_show_become_escapes():
+    code = (
+        "import json, sys; from alexnet_lib.commands import shared; "
+        "shared.write_what_the_terminal_can(); "
+        "print(json.dumps(['花', chr(0x1f431), 'ü'], ensure_ascii=False)); "
+        "print(chr(0xdce4), file=sys.stderr)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(run.stdout.decode("ascii")) == ["花", "\U0001f431", "ü"]
+    assert run.stderr.decode("ascii").strip() == "\\udce4"
 
 
 # --- mistakes ------------------------------------------------------------------------------------
@@ -291,8 +388,9 @@ def test_an_unreadable_picture_is_named_and_left_out(pictures, trunk, tmp_path, 
     assert result.exit_code == 0
     assert "photos: 2 classes, 7 pictures to learn from, 4 held out" in result.stdout
     notes = [line for line in result.stderr.splitlines() if "note:" in line]
-    assert len(notes) == 1
-    assert re.search(r"alexnet finetune: note: 1 of 8 files .*red/03\.png \(empty file\)", notes[0])
+    assert len(notes) == 2
+    assert re.search(r"alexnet finetune: note: 1 of 8 files .*red/03\.png \(empty file\)", notes[1])
+    assert "photos is the folder ./photos, not the data set of this name" in notes[0]
 
 
 def test_memory_that_is_too_small_is_no_traceback(monkeypatch):

@@ -41,6 +41,7 @@ from alexnet_lib import AlexNet, data, load_model, pretrained
 from alexnet_lib.cli import app
 from alexnet_lib.data import pictures
 from alexnet_lib.formats import WeightsError
+from alexnet_lib.preprocessing import with_preprocessing
 
 NARROW = {"classes": CLASSES, "fc_units": UNITS}
 
@@ -369,12 +370,34 @@ def _():
     return {"before": b"\x8c\x08builtins\x8c\x04exec\x930"}
 
 
-@bad_pth("a class of its own", r"wants to run __main__\.AlexNet")
+@bad_pth("a class of its own", r"objects, such as __main__\.AlexNet.*torch\.save\(model\.state_d")
 def _():
     return {"before": b"c__main__\nAlexNet\n)\x810"}
 
 
-@bad_pth("an instruction that makes objects", "pickle instruction NEWOBJ")
+@bad_pth("a whole model", r"such as torchvision\.models\.alexnet\.AlexNet, and not weights alone")
+def _():
+    return {"program": b"\x80\x02ctorchvision.models.alexnet\nAlexNet\n)\x81}b."}
+
+
+@bad_pth("a whole model that was wrapped", r"such as torch\.nn\.parallel\.data_parallel\.")
+def _():
+    return {"program": b"\x80\x02ctorch.nn.parallel.data_parallel\nDataParallel\n)\x81}b."}
+
+
+@bad_pth("eval under its old name", r"wants to run __builtin__\.eval")
+def _():
+    return {"before": b"c__builtin__\neval\n" + b"X\x03\x00\x00\x001+1" + b"\x85R0"}
+
+
+@bad_pth("an unknown instruction", r"pickle instruction INST.*torch\.save\(model\.state_dict\(\)")
+def _():
+    return {"program": b"\x80\x02(icollections\nOrderedDict\n."}
+
+
+@bad_pth(
+    "an object of an allowed name", r"pickle is damaged \(an object of collections\.OrderedDict"
+)
 def _():
     return {"before": b"ccollections\nOrderedDict\n)\x810"}
 
@@ -384,7 +407,7 @@ def _():
     return {"before": b"ctorch._utils\n_rebuild_tensor_v2\n)R0"}
 
 
-@bad_pth("a tuple of tuples whose hash takes years", "a key that is no text")
+@bad_pth("a tuple of tuples whose hash takes years", "a key that is neither a text nor a number")
 def _():
     # Each step doubles what a hash would have to visit.
     doubled = b"(t" + b"".join(b"q" + bytes([i]) + b"h" + bytes([i]) + b"\x86" for i in range(99))
@@ -450,9 +473,25 @@ def _():
     return falsified(shape=(2**31 - 1, 2**31 - 1), strides=(2**31 - 1, 1))
 
 
-@bad_pth("a transposed array", "not stored row by row")
+@bad_pth("an array that steps beyond its end", r"no room for classifier\.6\.bias \(10,\)")
 def _():
     return falsified(strides=(2,))
+
+
+@bad_pth("an array that steps backwards", r"no room for classifier\.6\.bias \(10,\)")
+def _():
+    return falsified(strides=(-1,), offset=9)
+
+
+@bad_pth("one number for a whole array", r"no room for classifier\.6\.weight")
+def _():
+    one = Pickled(state()["classifier.6.weight"], strides=(0, 0), length=1, contents=bytes(4))
+    return {"state": state() | {"classifier.6.weight": one}}
+
+
+@bad_pth("two networks, one of them wrapped", "no tensor 'classifier.1.bias'|holds 'module")
+def _():
+    return {"state": state() | {f"module.{name}": value for name, value in state().items()}}
 
 
 @bad_pth("half precision", "keeps classifier.6.bias as half")
@@ -491,6 +530,8 @@ def safetensors(header: dict | bytes, body: bytes = b"", length: int | None = No
 def entry(shape, start, end, kind="F32"):
     return {"dtype": kind, "shape": shape, "data_offsets": [start, end]}
 
+
+_PLACES = {"fc6": (0, 16), "fc7": (16, 32), "fc8": (32, 44)}
 
 for name, says, make in (
     ("cut off", "not a whole safetensors file", lambda: safetensors({"a": entry([4], 0, 16)})),
@@ -540,6 +581,24 @@ for name, says, make in (
                 "conv1/kernel": entry([0], 0, 0),
                 "conv1/bias": entry([0], 0, 0),
             }
+        ),
+    ),
+    (
+        "a description of more units than there are",
+        r"its description says classes 1000000000, and fc8/bias is \(3,\)",
+        lambda: safetensors(
+            {
+                "__metadata__": {
+                    "description": '{"variant": "paper", "classes": 1000000000, "fc_units": 4}'
+                },
+                **{
+                    f"{layer}/{part}": entry([size] if part == "bias" else [0], *place)
+                    for layer, size in (("fc6", 4), ("fc7", 4), ("fc8", 3))
+                    for part in ("bias", "kernel")
+                    for place in [_PLACES[layer] if part == "bias" else (44, 44)]
+                },
+            },
+            bytes(44),
         ),
     ),
     (
@@ -691,6 +750,103 @@ contents(
 contents("model", "no zip archive", "not a whole .keras file", lambda: b"nonsense", file="m.keras")
 
 
+@cache
+def whole_keras() -> dict[str, bytes]:
+    """A small model as it is saved, member by member."""
+    with tempfile.TemporaryDirectory() as folder:
+        network = AlexNet(classes=3, fc_units=4, input_shape=(67, 67, 3))
+        with_preprocessing(network, "abc").save(f"{folder}/m.keras")
+        with zipfile.ZipFile(f"{folder}/m.keras") as bundle:
+            return {name: bundle.read(name) for name in bundle.namelist()}
+
+
+def bad_keras(name, says, **options):
+    """A case that is a saved model whose members the decorated function changed."""
+
+    def add(change):
+        def make():
+            members = dict(whole_keras())
+            config = json.loads(members["config.json"])
+            change(members, config, {one["name"]: one for one in config["config"]["layers"]})
+            members.setdefault("config.json", b"")
+            if members["config.json"] == whole_keras()["config.json"]:
+                members["config.json"] = json.dumps(config).encode()
+
+            def write(buffer):
+                with zipfile.ZipFile(buffer, "w", **options) as bundle:
+                    for member, body in members.items():
+                        bundle.writestr(member, body)
+
+            return published.as_bytes(write)
+
+        contents("model", name, says, make, file="m.keras")
+        return change
+
+    return add
+
+
+def changed_weights(members, change):
+    file = io.BytesIO(members["model.weights.h5"])
+    with h5py.File(file, "r+") as weights:
+        change(weights)
+    members["model.weights.h5"] = file.getvalue()
+
+
+@bad_keras("150,000 units that are not in it", "its network has weights of 90,")
+def _(members, config, layers):
+    for name in ("fc6", "fc7"):
+        layers[name]["config"]["units"] = 150_000
+    for name in ("fc7", "fc8"):
+        layers[name]["build_config"]["input_shape"][-1] = 150_000
+
+
+@bad_keras("a shape to build that its layers have not", "not a whole .keras file")
+def _(members, config, layers):
+    layers["fc6"]["config"]["units"] = 10**5
+    layers["fc6"]["build_config"]["input_shape"][-1] = 10**5
+
+
+@bad_keras("weights that swell: a bomb", "weights are compressed", compression=zipfile.ZIP_DEFLATED)
+def _(members, config, layers):
+    members["model.weights.h5"] += bytes(50 * 10**6)
+
+
+@bad_keras("an array that swells: a bomb", "the array .* does not lie in the file as it is")
+def _(members, config, layers):
+    def swell(weights):
+        weights.create_dataset("layers/bomb", (10**6, 10**6), "float32", chunks=(1000, 1000))
+
+    changed_weights(members, swell)
+
+
+@bad_keras("a link to another file", "layers/secret refers to another place or file")
+def _(members, config, layers):
+    def link(weights):
+        weights["layers/secret"] = h5py.ExternalLink("/etc/passwd", "x")
+
+    changed_weights(members, link)
+
+
+@bad_keras("a configuration of 20 MB", "config.json has more than 16,777,216 bytes")
+def _(members, config, layers):
+    members["config.json"] = b"[" + b" " * 20_000_000 + b"]"
+
+
+@bad_keras("other files beside", "it holds 'assets/../../evil', which no model of this library has")
+def _(members, config, layers):
+    members["assets/../../evil"] = b"x"
+
+
+@bad_keras("no weights", "it has no model.weights.h5")
+def _(members, config, layers):
+    del members["model.weights.h5"]
+
+
+@bad_keras("too few names of classes", "tells 3 classes apart and names 2")
+def _(members, config, layers):
+    layers["preprocess"]["config"]["class_names"] = ["a", "b"]
+
+
 # --- Pictures -------------------------------------------------------------------------------------
 
 
@@ -720,9 +876,63 @@ for name, says, make in (
     ("PostScript, which is a program", "not a picture", lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n"),
     ("a JPEG cut off", "cut off or damaged", lambda: encoded("JPEG")[:-2000]),
     ("a PNG cut off", "cut off or damaged", lambda: encoded("PNG")[:-500]),
-    ("4.9 thousand million pixels", "far too many pixels", enormous_png),
+    ("4.9 thousand million pixels", "far too many pixels: 70,000 × 70,000", enormous_png),
+    (
+        "a video",
+        "not a picture, but a video",
+        lambda: b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1",
+    ),
+    ("a video of another kind", "video .Matroska", lambda: b"\x1a\x45\xdf\xa3" + bytes(60)),
+    ("a PDF", "but a PDF", lambda: b"%PDF-1.7\n"),
+    ("a web page", "but a web page", lambda: b"<!DOCTYPE html><title>404</title>"),
+    ("JPEG 2000", "JPEG 2000, which this library does not read", lambda: encoded("JPEG2000")),
+    ("JPEG XL", "JPEG XL, which this library does not read", lambda: b"\xff\x0a" + bytes(70)),
+    (
+        "a pointer of Git LFS",
+        "git lfs pull",
+        lambda: b"version https://git-lfs.github.com/spec/v1\n",
+    ),
+    ("a raw file with a preview", "camera's raw file", lambda: encoded("TIFF", tiffinfo={254: 1})),
+    ("a TIFF cut off", "cut off or damaged", lambda: encoded("TIFF")[:-2000]),
+    ("fractions", "which of them is white cannot be known", lambda: fractions()),
 ):
     contents("picture", name, says, make, file="picture.jpg")
+
+
+def fractions() -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.zeros((9, 9), "float32")).save(buffer, "TIFF")
+    return buffer.getvalue()
+
+
+@case("picture", "12 GB of video", "not a picture, but a video")
+def _(folder):
+    return sparse(folder / "video.mp4", b"\0\0\0\x20ftypmp42")
+
+
+@case("picture", "12 GB that begin as a picture", "12.0 GB, more than any picture")
+def _(folder):
+    return sparse(folder / "picture.jpg", encoded("JPEG"))
+
+
+def sparse(path, start):
+    """A file of 12 GB that takes no room."""
+    with open(path, "wb") as file:
+        file.write(start)
+        file.truncate(12 * 10**9)
+    return path
+
+
+@case("picture", "a pipe that never ends", "not a picture, but a pipe, a device")
+def _(folder):
+    os.mkfifo(folder / "x.jpg")
+    return folder / "x.jpg"
+
+
+@case("picture", "a device that never ends", "not a picture, but a pipe, a device")
+def _(folder):
+    (folder / "x.jpg").symlink_to("/dev/zero")
+    return folder / "x.jpg"
 
 
 @case("picture", "none", "There is no picture at")
@@ -771,6 +981,16 @@ def zip_of(*members, compress=zipfile.ZIP_DEFLATED):
     return lambda: published.as_bytes(write)
 
 
+def unmarked(name, encoding):
+    """A member whose name is in another encoding, as old programs write it."""
+
+    class Unmarked(zipfile.ZipInfo):
+        def _encodeFilenameFlags(self):
+            return name.encode(encoding), self.flag_bits & ~0x800
+
+    return Unmarked(name)
+
+
 def encrypted_zip():
     raw = bytearray(zip_of(("a/1.jpg", b"x"))())
     raw[raw.index(b"PK\x01\x02") + 8] |= 1
@@ -812,6 +1032,18 @@ for name, says, file, make in (
         "a.tgz",
         lambda: tar_of(("a/1.jpg", np.random.default_rng(0).bytes(9999)))()[:5000],
     ),
+    (
+        "a zip with names in GBK",
+        "does not say how its names are encoded.*'狗' in gbk.*unzip -O GBK",
+        "a.zip",
+        lambda: zip_of((unmarked("狗/1.jpg", "gbk"), b"x"))(),
+    ),
+    (
+        "a zip with names in Shift-JIS",
+        "does not say how its names are encoded.*'猫' in shift_jis",
+        "a.zip",
+        lambda: zip_of((unmarked("猫/1.jpg", "shift_jis"), b"x"))(),
+    ),
     ("nonsense", "not a whole archive", "a.zip", lambda: np.random.default_rng(0).bytes(999)),
 ):
     contents("archive", name, says, make, file=file)
@@ -837,6 +1069,63 @@ folder_case("without class folders", "class", {"1.jpg": TEXT})
 folder_case("with one class", "class", {"cats/1.jpg": TEXT})
 folder_case("with an empty class", "dogs is empty", {"cats/1.jpg": TEXT, "dogs/.keep": b""})
 folder_case("without a picture", "no readable pictures", {"cats/1.jpg": TEXT, "dogs/1.jpg": TEXT})
+
+
+JPEG = b"\xff\xd8\xff" + bytes(20)
+TWO = {"cats/1.jpg": JPEG, "dogs/1.jpg": JPEG}
+folder_case(
+    "parts without classes",
+    "do not lie in class folders, but all together in test/, train/",
+    {"train/1.jpg": JPEG, "test/1.jpg": JPEG},
+)
+folder_case(
+    "pictures without classes beside classes",
+    "Is .*test a class, or pictures without classes",
+    TWO | {"test/1.jpg": JPEG},
+)
+folder_case(
+    "a test part alone", "but no train/", {f"test/{name}": one for name, one in TWO.items()}
+)
+folder_case(
+    "two training parts",
+    "train/, training/, each of which could be the part 'train'",
+    {f"{part}/{name}": one for name, one in TWO.items() for part in ("train", "training")},
+)
+folder_case(
+    "classes inside a class named train",
+    "can be read in two ways: the classes are the folders in train/ .cats, dogs",
+    {f"train/{name}": one for name, one in TWO.items()} | {"bus/1.jpg": JPEG},
+)
+folder_case(
+    "parts inside the classes",
+    "Turn the folders inside out: .*train/cats, not .*cats/train",
+    {f"{pet}/{part}/1.jpg": JPEG for pet in ("cats", "dogs") for part in ("train", "test")},
+)
+folder_case(
+    "a part with classes of its own",
+    "Is .*test a class, or a part of the data set",
+    TWO | {"test/owls/1.jpg": JPEG, "test/rats/1.jpg": JPEG},
+)
+
+
+@case("folder", "names in Latin-1", r"b\\xe4ume is not Unicode.*'bäume' in latin-1.*Rename it")
+def _(folder):
+    for name in (b"dogs", "b\xe4ume".encode("latin-1")):
+        place = os.path.join(os.fsencode(folder), b"set", name)
+        os.makedirs(place)
+        with open(os.path.join(place, b"1.jpg"), "wb") as file:
+            file.write(JPEG)
+    return folder / "set"
+
+
+@case("folder", "nothing but pipes, devices and videos", "no readable pictures")
+def _(folder):
+    for name in ("cats", "dogs"):
+        (folder / "set" / name).mkdir(parents=True)
+        os.mkfifo(folder / "set" / name / "x.jpg")
+        (folder / "set" / name / "y.jpg").symlink_to("/dev/zero")
+        sparse(folder / "set" / name / "z.mp4", b"\0\0\0\x20ftypmp42")
+    return folder / "set"
 
 
 @case("folder", "a link that goes in a circle", "class")
@@ -944,6 +1233,13 @@ def _no_network(monkeypatch):
         raise AssertionError("the network was asked")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+def test_a_summary_of_an_enormous_input_is_computed_at_once():
+    """Rows were once counted one by one, in sets of all of them."""
+    result = CliRunner().invoke(app, ["summary", "--input-size", "100000000", "--json"])
+    first = json.loads(result.stdout)["layers"][0]
+    assert first["output_shape"][0] == (100_000_000 - 11) // 4 + 1
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "alexnet_lib"
 
 FLOORS = (
     ("architecture", "compilation", "files", "tensorflow_only", "terminal"),
-    ("layers", "preprocessing", "augmentation"),
+    ("layers", "preprocessing", "augmentation", "model_file"),
     ("model",),
     ("data", "formats"),
     ("labels",),

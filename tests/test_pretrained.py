@@ -5,6 +5,7 @@
 prints the largest difference in every layer.
 """
 
+import argparse
 import dataclasses
 import hashlib
 import importlib.util
@@ -13,6 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections import OrderedDict
 from functools import partial
 from pathlib import Path
 
@@ -227,6 +229,69 @@ def test_a_file_that_torch_wrote():
     for tensor in [tensor for pair in file.tensors.values() for tensor in pair]:
         axes = len(shapes[tensor.name])
         np.testing.assert_array_equal(tensor.read(), np.arange(2.0**axes).reshape((2,) * axes))
+
+
+def channels_last(array):
+    """The same numbers, in memory as `model.to(memory_format=torch.channels_last)` has them."""
+    if array.ndim != 4:
+        return array
+    return np.ascontiguousarray(array.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+
+
+def prefixed(prefix, state):
+    return {f"{prefix}{name}": array for name, array in state.items()}
+
+
+def by_the_training_script_of_imagenet(state):
+    """As in pytorch/examples: `DataParallel` around the convolutions, everything in one file."""
+    wrapped = {name.replace("features.", "features.module."): a for name, a in state.items()}
+    momentum = {number: {"momentum_buffer": a} for number, a in enumerate(state.values())}
+    groups = [{"lr": 0.01, "momentum": 0.9, "foreach": None, "params": list(momentum)}]
+    return {
+        "epoch": 90,
+        "arch": "alexnet",
+        "state_dict": OrderedDict(wrapped),
+        "best_acc1": np.array(56.5),
+        "optimizer": {"state": momentum, "param_groups": groups},
+    }
+
+
+def by_torchvisions_references(state):
+    return {
+        "model": state,
+        "optimizer": {"state": {}, "param_groups": []},
+        "lr_scheduler": {"gamma": 0.1, "_last_lr": [1e-5], "verbose": False},
+        "epoch": 5,
+        "args": argparse.Namespace(data="/datasets", lr=0.01, batch_size=32),
+        "accuracy": np.float64(0.565),
+    }
+
+
+@pytest.mark.parametrize(
+    ("made", "name"),
+    [
+        (lambda state: prefixed("module.", state), "model.pth"),
+        (lambda state: prefixed("_orig_mod.module.", state), "model.pt"),
+        (lambda state: {"epoch": 3, "state_dict": prefixed("model.", state)}, "lightning.pth"),
+        (by_the_training_script_of_imagenet, "model_best.pth.tar"),
+        (by_torchvisions_references, "checkpoint.pth"),
+        (lambda state: {n: channels_last(a) for n, a in state.items()}, "model.pth"),
+    ],
+    ids=["module.", "compiled", "lightning", "imagenet", "references", "channels last"],
+)
+def test_files_of_torch_as_people_have_them(folder, tmp_path, monkeypatch, made, name):
+    state = published.torchvision_state()
+    path = published.save_as_torch(tmp_path / name, made(state), monkeypatch)
+    one, other = AlexNet(weights=path), AlexNet(weights=folder / "alexnet-owt.pth")
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_checkpoint_of_two_networks_is_not_chosen_from(tmp_path, monkeypatch):
+    both = {"model": published.torchvision_state(), "ema": published.torchvision_state()}
+    path = published.save_as_torch(tmp_path / "a.pth", both, monkeypatch)
+    with pytest.raises(WeightsError, match=r"holds model, ema, so which .*torch\.save\(model\.st"):
+        AlexNet(weights=path)
 
 
 def test_torchvisions_tensors_in_a_safetensors_file(folder, tmp_path):

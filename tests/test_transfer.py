@@ -1,5 +1,6 @@
 """New heads on old trunks: against SciPy, scikit-learn's formula, and the untouched original."""
 
+import json
 import os
 import signal
 
@@ -14,6 +15,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from alexnet_lib import AlexNet, data, load_model, prediction, preprocess_input, training, transfer
 from alexnet_lib.preprocessing import preprocess_layer, with_preprocessing
+from alexnet_lib.training import class_weights
 from alexnet_lib.training.recipe import Recipe
 
 CLASSES = tiny.CLASSES[:3]
@@ -157,6 +159,63 @@ def test_balanced_weights_are_those_of_scikit_learn():
     uneven.labels[uneven.labels == 1] = 0
     with pytest.raises(ValueError, match=r"no training examples of green"):
         transfer.balanced_weights(uneven)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, {}),
+        ({}, {}),
+        ({"green": 2.0}, {1: 2.0}),
+        ({2: 3, "red": 0.5}, {2: 3.0, 0: 0.5}),
+        ({np.int64(1): 2.0}, {1: 2.0}),
+    ],
+)
+def test_class_weights_by_name_or_number(given, expected):
+    assert class_weights.by_label(given, pictures()) == expected
+
+
+def test_balanced_is_a_class_weight_everywhere(tmp_path):
+    examples = pictures(30)
+    examples.labels = np.repeat(np.arange(3), (15, 10, 5)).astype("int32")
+    assert class_weights.by_label("balanced", examples) == transfer.balanced_weights(examples)
+    model = tiny.model(class_names=CLASSES)
+    run = {"quiet": True, "recipe": tiny.recipe(epochs=1), "validation": None}
+    training.fit(model, examples, run_dir=tmp_path / "run", class_weights="balanced", **run)
+    kept = json.loads((tmp_path / "run" / "run.json").read_text())["data"]["class weights"]
+    assert kept == {str(k): v for k, v in transfer.balanced_weights(examples).items()}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"grene": 2.0},
+            r"a weight for 'grene', which is no class\. The classes are 0 'red', 1",
+        ),
+        ({3: 2.0}, r"a weight for 3, which is no class"),
+        ({-1: 2.0}, r"a weight for -1, which is no class"),
+        ({True: 2.0}, r"a weight for True, which is no class"),
+        ({"1": 2.0}, r"a weight for '1', which is no class"),
+        ({1: 2.0, "green": 3.0}, r"two weights for 'green'"),
+        ({"green": -1.0}, r"-1\.0 for 'green'; a weight is a number from 0"),
+        ({"green": float("nan")}, r"nan for 'green'"),
+        ("blanced", r"class_weights is 'blanced'; it must be 'balanced', None"),
+    ],
+)
+def test_class_weights_that_mean_nothing_are_an_error(tmp_path, given, message):
+    model = tiny.model(class_names=CLASSES)
+    with pytest.raises(ValueError, match=message):
+        training.fit(
+            model,
+            pictures(),
+            None,
+            tiny.recipe(),
+            run_dir=tmp_path / "run",
+            class_weights=given,
+            quiet=True,
+        )
+    assert not (tmp_path / "run").exists()
 
 
 # --- features and the head on them ---------------------------------------------------------------

@@ -54,7 +54,6 @@ def train(
         architecture.describe(variant, fc_units=fc_units)
         start("train")
         from .. import training
-        from ..model import load_model
 
         changes = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
         chosen = getattr(training.Recipe, recipe)(**given(changes))
@@ -80,9 +79,14 @@ def train(
             chosen,
             run_dir=run_dir or Path("runs") / f"{Path(source).stem}-{recipe}",
         )
-        best = load_model(run.best)
-        print_evaluation(training.evaluate(best, held_out, crops))
-        typer.echo(f"The model: {run.best}")
+        # Not the best epoch: that was chosen by these pictures, and the best of many tries is
+        # better than it will be on others.
+        print_evaluation(training.evaluate(model, held_out, crops))
+        typer.echo(f"The model: {run.last}")
+        typer.echo(
+            f"{run.best.name} beside it is the best of {len(run.history)} epochs on these same "
+            "pictures; only others can tell whether it is better."
+        )
 
 
 def given(options: dict) -> dict:

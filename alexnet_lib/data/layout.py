@@ -224,11 +224,12 @@ def is_run(folder: Path) -> bool:
     """Whether this library wrote the folder: a run, its stages, or several runs."""
     if (folder / "run.json").is_file():
         return True
-    if folder.suffix != ".run" and folder.name != "runs":
-        return False
-    return not any(folder.iterdir()) or any(
-        (path / "run.json").is_file() for path in (*folder.glob("*"), *folder.glob("*/*"))
-    )
+    with os.scandir(folder) as entries:
+        inside = [(e.is_dir(follow_symlinks=False), Path(e.path)) for e in entries]
+    if not inside:
+        # One that was about to begin.
+        return folder.suffix == ".run" or folder.name == "runs"
+    return all(is_folder and is_run(path) for is_folder, path in inside)
 
 
 def shown(names: Sequence[str], most: int = 5) -> str:

@@ -105,6 +105,7 @@ def read(path: Path) -> WeightFile:
 _READERS = {
     ".onnx": "onnx",
     ".pth": "torch",
+    ".pth.tar": "torch",
     ".pt": "torch",
     ".safetensors": "safetensors",
     ".weights.h5": "keras",

@@ -135,6 +135,7 @@ def _described(path: Path, pairs, description, class_names) -> WeightFile:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise damaged(path, "safetensors", f"its description says {error}") from error
+        _expect_widths(path, pairs, description)
     return WeightFile(
         path,
         "safetensors",
@@ -144,6 +145,20 @@ def _described(path: Path, pairs, description, class_names) -> WeightFile:
         preprocessing=preprocessing,
         class_names=tuple(map(str, class_names)) if class_names else None,
     )
+
+
+def _expect_widths(path: Path, pairs, description) -> None:
+    """What a few digits claim would otherwise be made before it is compared with the tensors."""
+    for layer, claim in (("fc6", "fc_units"), ("fc7", "fc_units"), ("fc8", "classes")):
+        if layer in pairs and pairs[layer][1].shape != (description[claim],):
+            raise damaged(
+                path,
+                "safetensors",
+                f"its description says {claim} {description[claim]}, and {layer}/bias is "
+                f"{pairs[layer][1].shape}",
+            )
+    if missing := [layer for layer in ("fc6", "fc7", "fc8") if layer not in pairs]:
+        raise damaged(path, "safetensors", f"it has no tensors of {missing[0]}")
 
 
 def _number(layer: str) -> tuple[int, str]:

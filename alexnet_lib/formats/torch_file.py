@@ -3,12 +3,17 @@
 A `.pth` file is a zip of plain arrays and one pickle that says what they are. Unpickling means
 running a small program that may call anything, so this is not done: the program's instructions are
 listed (`pickletools.genops`, which runs none of them), and only the few that a dictionary of
-tensors needs are followed, on plain values. A "call" of one of three known names becomes a record;
-any other name ends the reading. `torch.load(weights_only=True)` guards against the same, but needs
-PyTorch and follows more instructions than these files have.
+tensors needs are followed, on plain values. A "call" of one of three known names becomes a record,
+one of a few that training scripts leave in checkpoints becomes nothing at all, and any other name
+ends the reading. `torch.load(weights_only=True)` guards against the same, but needs PyTorch.
+
+Files differ in what is around the weights. Training scripts keep them in a checkpoint beside the
+optimizer's state; `DataParallel`, `torch.compile` and Lightning put a word in front of each name.
 """
 
 import pickletools
+import re
+import sys
 import zipfile
 from collections.abc import Mapping
 from math import prod
@@ -27,6 +32,14 @@ _NAMES = {
 
 _LONGEST_PROGRAM = 2**20
 """Bytes. That of AlexNet has about two thousand."""
+
+_WRAPPERS = {"module", "_orig_mod"}
+"""What `DataParallel` and `torch.compile` put into names, wherever the wrapped part begins."""
+
+_SAVE = (
+    "In PyTorch, where the model is at home, save the weights alone: "
+    'torch.save(model.state_dict(), "weights.pth").'
+)
 
 
 class _Global(NamedTuple):
@@ -63,7 +76,7 @@ def read(path: Path) -> WeightFile:
     if not zipfile.is_zipfile(path):
         raise damaged(
             path, "PyTorch", "it is no zip archive (PyTorch before 1.6 wrote plain pickles, which "
-            "are not read)"
+            "are not read; load it in a newer PyTorch and save it again)"
         )  # fmt: skip
     try:
         with zipfile.ZipFile(path) as bundle:
@@ -85,6 +98,7 @@ def read(path: Path) -> WeightFile:
 def named(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
     """torchvision's names → the layers' own. Also used for the same tensors in other containers."""
     wanted = {f"{name}.{part}" for name in _NAMES.values() for part in ("weight", "bias")}
+    tensors = _unwrapped(tensors)
     if missing := sorted(wanted - set(tensors)):
         raise tensor_missing(path, missing[0], list(tensors))
     if extra := sorted(set(tensors) - wanted):
@@ -95,10 +109,52 @@ def named(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, 
     }
 
 
+def _unwrapped(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors under the names that they had before the network was wrapped in another."""
+    plain = {
+        ".".join(word for word in name.split(".") if word not in _WRAPPERS): tensor
+        for name, tensor in tensors.items()
+    }
+    if len(plain) < len(tensors):
+        # Two networks, one of them wrapped.
+        return dict(tensors)
+    starts = {re.match(r"(.*?)(features|classifier)\.", name) for name in plain}
+    prefixes = {start[1] if start else None for start in starts}
+    (prefix,) = prefixes if len(prefixes) == 1 else ("",)
+    return {name.removeprefix(prefix or ""): tensor for name, tensor in plain.items()}
+
+
 def described(tensors: Mapping[str, tuple[Tensor, Tensor]]) -> tuple[architecture.Layer, ...]:
     """The network: these files do not say what it is, but their names are torchvision's."""
     units, classes = (max(1, (tensors[layer][1].shape or (0,))[0]) for layer in ("fc7", "fc8"))
     return architecture.describe("owt", classes=classes, fc_units=units)
+
+
+def _weights_in(path: Path, state: Mapping) -> Mapping:
+    """The dictionary of weights, where a checkpoint keeps it beside other things."""
+    if any(isinstance(value, _Stored) for value in state.values()) and not any(
+        map(_is_weights, state.values())
+    ):
+        return state
+    inside = {name: value for name, value in state.items() if _is_weights(value)}
+    for name in ("state_dict", "model_state_dict"):
+        if name in inside:
+            return inside[name]
+    if len(inside) == 1:
+        return next(iter(inside.values()))
+    held = ", ".join(map(str, inside or state)) or "nothing"
+    raise WeightsError(
+        f"{path} is a checkpoint that holds {held}, so which are the weights is not clear. {_SAVE}"
+    )
+
+
+def _is_weights(value) -> bool:
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and all(isinstance(name, str) for name in value)
+        and all(isinstance(tensor, _Stored) for tensor in value.values())
+    )
 
 
 class _Archive:
@@ -124,10 +180,8 @@ class _Archive:
         except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
             raise damaged(self.path, "PyTorch", f"its pickle is damaged ({error})") from error
         if not isinstance(state, dict):
-            raise WeightsError(
-                f"{self.path} holds no dictionary of tensors. Save a state_dict(), not a model."
-            )
-        return state
+            raise WeightsError(f"{self.path} holds no dictionary of tensors. {_SAVE}")
+        return _weights_in(self.path, state)
 
     def tensors(self, state: Mapping) -> dict[str, Tensor]:
         return {str(name): self._tensor(str(name), stored) for name, stored in state.items()}
@@ -141,11 +195,17 @@ class _Archive:
                 f"{self.path} keeps {name} as {storage.kind.removesuffix('Storage').lower()}, not "
                 "as float32: weights that were rounded are not the published ones."
             )
-        if strides != _contiguous(shape):
-            raise WeightsError(f"{self.path}: {name} is not stored row by row, but turned.")
         member = self.members.get(f"{self.folder}data/{storage.key}")
-        end = offset + prod(shape)
-        if member is None or min((offset, *shape)) < 0 or not end <= storage.length:
+        # PyTorch may keep the channels last: any order of the axes will do that stays within the
+        # storage and takes no number twice.
+        end = offset + sum(
+            (side - 1) * step for side, step in zip(shape, strides, strict=True)
+        ) + 1  # fmt: skip
+        if (
+            member is None
+            or min((offset, *shape, *strides)) < 0
+            or max(end, offset + prod(shape)) > storage.length
+        ):
             raise damaged(self.path, "PyTorch", f"there is no room for {name} {shape} in it")
         if member.compress_type != zipfile.ZIP_STORED or member.file_size != 4 * storage.length:
             # PyTorch stores arrays as they are; a compressed one could swell without limit.
@@ -164,7 +224,9 @@ class _Archive:
                     contents = file.read()
             except (zipfile.BadZipFile, EOFError, OSError) as error:
                 raise damaged(path, "PyTorch", f"{name}: {error}") from error
-            return np.frombuffer(contents, "<f4")[offset:end].reshape(shape)
+            numbers = np.frombuffer(contents, "<f4")[offset:]
+            steps = [4 * step for step in strides]
+            return np.ascontiguousarray(np.lib.stride_tricks.as_strided(numbers, shape, steps))
 
         return Tensor(name, shape, read_numbers)
 
@@ -174,10 +236,6 @@ class _Archive:
         if len(contents) > limit:
             raise damaged(self.path, "PyTorch", f"{member.filename} has more than {limit:,} bytes")
         return contents
-
-
-def _contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(prod(shape[axis + 1 :]) for axis in range(len(shape)))
 
 
 _MARK = object()
@@ -206,12 +264,20 @@ def _follow(path: Path, program: bytes):
                 stack.append(None)
             case "NEWTRUE" | "NEWFALSE":
                 stack.append(instruction.name == "NEWTRUE")
-            case "BININT" | "BININT1" | "BININT2" | "LONG1":
+            case "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT":
                 stack.append(argument)
-            case "BINUNICODE" | "SHORT_BINUNICODE":
+            case "BINUNICODE" | "SHORT_BINUNICODE" | "BINBYTES" | "SHORT_BINBYTES":
                 stack.append(argument)
             case "EMPTY_DICT":
                 stack.append({})
+            case "EMPTY_LIST":
+                stack.append([])
+            case "APPEND":
+                value = stack.pop()
+                _append(stack[-1], [value])
+            case "APPENDS":
+                values = after_mark()
+                _append(stack[-1], values)
             case "EMPTY_TUPLE":
                 stack.append(())
             case "TUPLE1" | "TUPLE2" | "TUPLE3":
@@ -235,6 +301,11 @@ def _follow(path: Path, program: bytes):
             case "REDUCE":
                 arguments, function = stack.pop(), stack.pop()
                 stack.append(_call(function, arguments))
+            case "NEWOBJ":
+                arguments, function = stack.pop(), stack.pop()
+                if function not in _INERT:
+                    raise ValueError(f"an object of {'.'.join(function)}")
+                stack.append(_NOTHING)
             case "SETITEM":
                 value, key = stack.pop(), stack.pop()
                 _set(stack[-1], [key], [value])
@@ -246,8 +317,8 @@ def _follow(path: Path, program: bytes):
                 stack.pop()
             case name:
                 raise WeightsError(
-                    f"{path} has the pickle instruction {name}, which no dictionary of tensors "
-                    "needs. It was not followed."
+                    f"{path} holds more than a dictionary of tensors (the pickle instruction "
+                    f"{name}); nothing of it was followed. {_SAVE}"
                 )
     raise ValueError("it has no end")
 
@@ -259,21 +330,55 @@ _CALLABLE = {
 }
 
 
+_INERT = {
+    ("argparse", "Namespace"),
+    ("collections", "Counter"),
+    ("collections", "defaultdict"),
+    ("builtins", "dict"),
+    ("numpy", "dtype"),
+    ("numpy.core.multiarray", "scalar"),
+    ("numpy._core.multiarray", "scalar"),
+    ("_codecs", "encode"),
+    ("torch", "Size"),
+    ("torch", "device"),
+}
+"""What training scripts keep in a checkpoint beside the weights: settings, an accuracy. It is not
+made, only passed over."""
+
+_NOTHING = object()
+
+
 def _allowed(path: Path, module: str, name: str) -> _Global:
-    is_storage = module == "torch" and name.endswith("Storage")
-    if (module, name) not in _CALLABLE and not is_storage:
+    if (module, name) in _CALLABLE | _INERT or (
+        module == "torch" and (name.endswith("Storage") or name in _DTYPES)
+    ):
+        return _Global(module, name)
+    package = module.partition(".")[0]
+    if package in sys.stdlib_module_names | {"__builtin__"}:
         raise WeightsError(
             f"{path} wants to run {module}.{name} when it is read. Weights need no program; "
             "nothing was run. Do not open this file with torch.load either."
         )
-    return _Global(module, name)
+    raise WeightsError(
+        f"{path} holds objects, such as {module}.{name}, and not weights alone: a whole model, it "
+        f"seems. To read it would be to run whatever it says, so nothing was read. {_SAVE}"
+    )
 
 
-def _set(dictionary: dict, keys: list, values: list) -> None:
-    # Only texts: a few instructions make a tuple of tuples whose hash takes years.
-    if not all(isinstance(key, str) for key in keys):
-        raise ValueError("a key that is no text")
-    dictionary.update(zip(keys, values, strict=True))
+_DTYPES = {"float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool"}
+
+
+def _set(dictionary, keys: list, values: list) -> None:
+    # A few instructions make a tuple of tuples whose hash takes years.
+    if not all(isinstance(key, str | int) for key in keys):
+        raise ValueError("a key that is neither a text nor a number")
+    if dictionary is not _NOTHING:
+        dictionary.update(zip(keys, values, strict=True))
+
+
+def _append(sequence, values: list) -> None:
+    if sequence is not _NOTHING:
+        sequence.extend(values)
 
 
 def _storage(identifier: tuple) -> _Storage:
@@ -284,6 +389,8 @@ def _storage(identifier: tuple) -> _Storage:
 
 
 def _call(function: _Global, arguments: tuple):
+    if function in _INERT:
+        return _NOTHING
     match function.name, arguments:
         case "OrderedDict", ():
             return {}

@@ -1,4 +1,5 @@
 from . import checkpoints as checkpoints
+from . import class_weights as class_weights
 from . import devices as devices
 from . import evaluation as evaluation
 from . import optimizer as optimizer
@@ -8,6 +9,7 @@ from . import recipe as recipe
 from . import runs as runs
 from . import steps as steps
 from . import trainer as trainer
+from .class_weights import balanced_weights as balanced_weights
 from .devices import Device as Device
 from .devices import choose_precision as choose_precision
 from .devices import strategy as strategy

@@ -6,7 +6,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import tensorflow as tf
 from .. import files
 from ..preprocessing import preprocess_layer
 from . import checkpoints
+from .class_weights import ClassWeights, by_label
 from .devices import devices_here, uses_xla
 from .evaluation import cross_entropy, predictions, without_lost
 from .examples import as_examples
@@ -84,7 +85,7 @@ def fit(
     *,
     run_dir: str | Path,
     checkpoint_minutes: float = 10.0,
-    class_weights: Mapping[int, float] | None = None,
+    class_weights: ClassWeights = None,
     seed: int | None = None,
     tensorboard: bool = False,
     temporary: bool = False,
@@ -118,7 +119,8 @@ def fit(
         recipe: how.
         run_dir: the folder of this run; made if it is not there.
         checkpoint_minutes: how often a checkpoint is written within an epoch; at its end always.
-        class_weights: weight of each class in the loss, by label; 1 where a label is missing.
+        class_weights: weight of each class in the loss, by its name or its number, 1 where one is
+            missing; or `"balanced"`, see `balanced_weights`.
         seed: that the model was built with; kept in `run.json`, so that a run with another one is
             told from this.
         tensorboard: also write the history for TensorBoard, into `run_dir/tensorboard`.
@@ -177,6 +179,7 @@ class _Trainer:
                 "stops falling: give validation data, or take schedule='cosine'."
             )
         train, validation, self.gone = as_begun(run_dir, train, validation)
+        class_weights = by_label(class_weights, train)
         self.model, self.train, self.validation, self.recipe = model, train, validation, recipe
         self.run_dir = run_dir
         self.checkpoint_seconds = 60 * checkpoint_minutes
@@ -189,7 +192,7 @@ class _Trainer:
             self.optimizer = recipe.optimizer()
         self.applier = built_for(model, self.optimizer)
         self.train_step = train_step(
-            model, self.applier, recipe.label_smoothing, class_weights or {}, self.jit
+            model, self.applier, recipe.label_smoothing, class_weights, self.jit
         )
         self.forward = forward_step(model, self.jit)
         self.state = _State()
