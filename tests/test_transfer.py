@@ -12,7 +12,17 @@ from PIL import Image
 from scipy.optimize import minimize
 from sklearn.utils.class_weight import compute_class_weight
 
-from alexnet_lib import AlexNet, data, load_model, prediction, preprocess_input, training, transfer
+from alexnet_lib import (
+    AlexNet,
+    data,
+    decode_predictions,
+    load_model,
+    prediction,
+    preprocess_input,
+    pretrained,
+    training,
+    transfer,
+)
 from alexnet_lib.preprocessing import preprocess_layer, with_preprocessing
 from alexnet_lib.training.recipe import Recipe
 
@@ -81,7 +91,7 @@ def test_the_new_layer_starts_as_section_5_has_it():
 def test_features_are_the_outputs_of_fc7_in_every_variant(variant):
     size = 67 if variant not in ("owt", "original") else 68
     network = AlexNet(classes=3, input_shape=(size, size, 3), fc_units=8, variant=variant)
-    old = with_preprocessing(network, "abc", variant, scale=0.5)
+    old = with_preprocessing(network, list("abc"), variant, scale=0.5)
     model = transfer.new_head(old, ["x", "y"])
     place = transfer._place_of_head(model)
     images = np.random.default_rng(0).uniform(0, 255, (4, size, size, 3)).astype("float32")
@@ -424,6 +434,30 @@ def test_predictions_are_the_models_and_a_broken_file_stops_nobody(trunk, tmp_pa
     for wrong in ({"crops": 5}, {"top": 0}):
         with pytest.raises(ValueError, match=r"must be"):
             prediction.predict(trunk, paths, **wrong)
+
+
+def test_a_string_is_one_name_and_one_picture(trunk, tmp_path):
+    path = tmp_path / "red.png"
+    Image.new("RGB", (18, 18), (220, 40, 40)).save(path)
+    for one in (path, str(path)):
+        (found,) = prediction.predict(trunk, one)
+        assert found.ranking[0][0] == "red"
+    for use in (
+        lambda: transfer.new_head(trunk, "cats"),
+        lambda: with_preprocessing(tiny.network(0.5, 4), "cats"),
+        lambda: decode_predictions(np.full((1, 4), 0.25), class_names="cats"),
+        lambda: pretrained.save(
+            AlexNet(classes=4, fc_units=4, input_shape=(67, 67, 3)),
+            tmp_path / "a.safetensors",
+            "cats",
+        ),
+    ):
+        with pytest.raises(ValueError, match=r"cats|given 1|and 1 names"):
+            use()
+    result = transfer.fine_tune(
+        trunk, pictures(), out=tmp_path / "a.keras", stages="fc8", quiet=True
+    )
+    assert {row["stage"] for row in result.history} == {"fc8"}
 
 
 def test_published_networks_see_the_sizes_they_were_trained_with():

@@ -1,20 +1,26 @@
 """`alexnet evaluate`"""
 
 import re
+from copy import copy
 from functools import reduce
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .shared import expect_one_of, folder_first, plain_errors, print_evaluation, start
+from ..terminal import json_text
+from .shared import expect_one_of, folder_first, plain_errors, print_evaluation, say, start
 
 PARTS = {"val": ("val",), "all": ("train", "val")}
+_WORDNET = re.compile(r"n\d{8}")
 
 
 def evaluate(
     model: Annotated[
-        Path | None, typer.Argument(help="A .keras file that train or finetune wrote.")
+        str | None,
+        typer.Argument(
+            help="A .keras file that train or finetune wrote, or a name: pocket (comes with the "
+            "package), bvlc, torchvision (downloaded once)."
+        ),
     ] = None,
     data: Annotated[
         str, typer.Option(help="A folder of class folders, an archive of one, or a name.")
@@ -32,13 +38,16 @@ def evaluate(
     part: Annotated[
         str | None,
         typer.Option(
-            help="val: what training holds out of this source, the default for MODEL; all: every "
-            "picture, the default for --weights."
+            help="val: what training holds out of this source, the default for a file; all: every "
+            "picture, the default for a name and --weights."
         ),
     ] = None,
     crops: Annotated[
         int | None, typer.Option(help="1 (default) or 10; with --weights, by default both.")
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON instead of a table; not with --weights.")
+    ] = False,
 ) -> None:
     """Measure a model: accuracy, and which classes it takes for which."""
     with plain_errors("evaluate"):
@@ -46,35 +55,66 @@ def evaluate(
         expect_one_of("--part", part or "val", tuple(PARTS))
         if (model is None) == (weights is None):
             raise ValueError("Give either MODEL.keras or --weights, one of them.")
+        if weights is not None and as_json:
+            raise ValueError("--json goes with a MODEL, which may be a name: bvlc for one.")
         start("evaluate")
         if model is not None:
-            _evaluate_model(model, data, part or "val", crops or 1)
+            _evaluate_model(model, data, part, crops or 1, as_json)
         else:
             both = (crops,) if crops else (1, 10)
             _evaluate_weights(weights, variant, data, part or "all", both)
 
 
-def _evaluate_model(path: Path, source: str, part: str, crops: int) -> None:
-    from .. import training
-    from ..model import load_model
+def _evaluate_model(source: str, data: str, part: str | None, crops: int, as_json: bool) -> None:
+    from .. import prediction, training
     from ..preprocessing import preprocess_layer
 
-    network = load_model(path)
+    network = prediction.load(source)
+    # What a published network has learned from is none of these pictures' parts.
+    part = part or ("all" if source in _named() else "val")
     names = preprocess_layer(network).class_names
-    examples = _Examples(source, part, network.input_shape[1])
-    unknown = sorted(set(examples.class_names) - set(names))
-    if unknown:
-        raise ValueError(
-            f"{source} has classes that the model does not know: {_some(unknown)}. The model knows "
-            f"{_some(names)}."
-        )
+    examples = _Examples(data, part, network.input_shape[1])
     # A folder of test pictures need not have all of the model's classes.
-    examples.labels = [names.index(name) for name in examples.class_names]
+    examples.labels = _labels(data, source, examples.class_names, names)
     if part == "val":
-        typer.echo(f"The part of {source} that training leaves out; --part all takes everything.")
+        about = f"The part of {data} that training leaves out; --part all takes everything."
+    elif source in _named():
+        about = f"All of {data}."
     else:
-        typer.echo(f"All of {source}: if the model was trained on it, it has seen most of this.")
-    print_evaluation(training.evaluate(network, examples, crops))
+        about = f"All of {data}: if the model was trained on it, it has seen most of this."
+    evaluation = training.evaluate(network, examples, crops)
+    if as_json:
+        typer.echo(json_text({"model": source, "data": data, "part": part} | evaluation.as_dict()))
+    else:
+        say(about)
+        print_evaluation(evaluation)
+
+
+def _of_imagenet() -> tuple[str, ...]:
+    """The names of networks that know ImageNet's 1,000 classes."""
+    from .. import applications, pretrained
+
+    return (*pretrained.PUBLISHED, *applications.NAMES)
+
+
+def _named() -> tuple[str, ...]:
+    return ("pocket", *_of_imagenet())
+
+
+def _labels(data: str, source: str, folders, names: list[str]) -> list[int]:
+    """The model's number for each class folder, which has the class's name or WordNet's number."""
+    from .. import labels
+
+    unknown = sorted(set(folders) - set(names))
+    if not unknown:
+        return [names.index(folder) for folder in folders]
+    if source in _of_imagenet() and all(map(_WORDNET.fullmatch, folders)):
+        return labels.imagenet_labels(folders).tolist()
+    numbers = ", or by WordNet's numbers" if source in _of_imagenet() else ""
+    raise ValueError(
+        f"{data} has classes that the model does not know: {_some(unknown)}. The model knows "
+        f"{_some(names)}; folders are named like these{numbers}."
+    )
 
 
 def _evaluate_weights(
@@ -87,7 +127,7 @@ def _evaluate_weights(
     examples = _Examples(source, part, network.input_shape[1])
     folders = examples.class_names
     if len(folders) != classes:
-        if classes != 1000 or not all(re.fullmatch(r"n\d{8}", name) for name in folders):
+        if classes != 1000 or not all(map(_WORDNET.fullmatch, folders)):
             raise ValueError(
                 f"{source} has {len(folders):,} class folders, {weights} tells {classes:,} classes "
                 "apart. ILSVRC-2012's validation folder has one for each, named by WordNet's "
@@ -100,7 +140,7 @@ def _evaluate_weights(
     published = pretrained.PUBLISHED.get(weights)
     _print_accuracies(f"{weights} on {examples.size:,} pictures", results, published)
     if len(folders) < classes:
-        typer.echo(
+        say(
             f"{source} has {len(folders):,} of the {classes:,} classes; the published figures are "
             "for all of them."
         )
@@ -112,7 +152,7 @@ def _print_accuracies(title: str, results: dict, published) -> None:
     from rich.table import Table
 
     # Not the table's own title: that would be broken to the table's width, a path in the middle.
-    typer.echo(title)
+    say(title)
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("")
     table.add_column("top-1", justify="right")
@@ -153,6 +193,13 @@ class _Examples:
 
     def ten_crops(self):
         return self._joined(part.ten_crops() for part in self.parts)
+
+    def without_lost(self):
+        rest = [part.without_lost() for part in self.parts]
+        if all(new is old for new, old in zip(rest, self.parts, strict=True)):
+            return self
+        self.parts, self.size = rest, sum(part.size for part in rest)
+        return copy(self)
 
     def _joined(self, pipelines):
         import tensorflow as tf
