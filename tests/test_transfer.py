@@ -81,7 +81,7 @@ def test_the_head_is_new_and_the_rest_is_the_trunk(trunk):
 
 
 def test_the_new_layer_starts_as_section_5_has_it():
-    old = with_preprocessing(AlexNet(classes=3, input_shape=(67, 67, 3), fc_units=256), "abc")
+    old = with_preprocessing(AlexNet(classes=3, input_shape=(67, 67, 3), fc_units=256), list("abc"))
     head = transfer.new_head(old, list(map(str, range(100)))).get_layer("fc8")
     assert head.kernel.numpy().std() == pytest.approx(0.01, rel=0.02)
     assert not head.bias.numpy().any()
@@ -411,12 +411,15 @@ def test_predictions_are_the_models_and_a_broken_file_stops_nobody(trunk, tmp_pa
         Image.fromarray(squares[name]).save(tmp_path / f"{name}.png")
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     paths = [tmp_path / f"{name}.png" for name in tiny.CLASSES]
-    paths[2:2] = [tmp_path / "broken.jpg", tmp_path / "none.png", tmp_path]
+    (tmp_path / "empty").mkdir()
+    paths[2:2] = [tmp_path / "broken.jpg", tmp_path / "none.png", tmp_path / "empty"]
     for crops in (1, 10):
         found = prediction.predict(trunk, paths, top=2, crops=crops)
         assert [one.path for one in found] == paths
         for part, message in zip(
-            found[2:5], ("not a picture", "There is no picture", "is a folder"), strict=True
+            found[2:5],
+            ("not a picture", "There is no picture", "no pictures in the folder"),
+            strict=True,
         ):
             assert message in part.problem
             assert not part.ranking
