@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from .commands.evaluate import evaluate
+from .commands.export import export
 from .commands.finetune import finetune
 from .commands.predict import predict
 from .commands.shared import write_what_the_terminal_can
@@ -44,7 +45,8 @@ for command, example in {
     train: "alexnet train imagenette --epochs 25 --run-dir runs/first --crops 10",
     evaluate: "alexnet evaluate flowers.keras --data my_photos/ --crops 10",
     finetune: "alexnet finetune my_photos/ --out flowers.keras",
-    predict: "alexnet predict flowers.keras *.jpg",
+    predict: "alexnet predict pocket photographs/ *.jpg",
+    export: "alexnet export flowers.keras --to onnx",
 }.items():
     app.command(epilog=f"Example: {example}")(command)
 

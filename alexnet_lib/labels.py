@@ -58,6 +58,7 @@ def imagenet_labels(folders: Sequence[str]) -> np.ndarray:
     Raises:
         ValueError: if a folder is none of the 1,000.
     """
+    folders = [folders] if isinstance(folders, str) else folders
     numbers = {class_id: number for number, (class_id, _) in enumerate(imagenet_classes())}
     if unknown := [folder for folder in folders if folder not in numbers]:
         raise ValueError(
@@ -96,6 +97,9 @@ def decode_predictions(
         raise ValueError(f"top is {top}; it must be at least 1.")
     classes = values.shape[1]
     named: Sequence[tuple[str, str]]
+    if isinstance(class_names, str):
+        # A string has letters, which nobody means by classes.
+        class_names = [class_names]
     if class_names is not None:
         named = [(str(number), str(name)) for number, name in enumerate(class_names)]
     elif classes == 1000:

@@ -124,7 +124,8 @@ def with_preprocessing(
     Raises:
         ValueError: if the class names are not one for each output, or not all different.
     """
-    class_names = list(class_names)
+    # A string has letters, which nobody means by classes.
+    class_names = [class_names] if isinstance(class_names, str) else list(class_names)
     classes = network.output_shape[-1]
     if len(class_names) != classes or len(set(class_names)) != classes:
         raise ValueError(

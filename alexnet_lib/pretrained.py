@@ -171,7 +171,7 @@ def fetch(name: str) -> Path:
     remote = published.remote
     if not downloads.held(remote):
         # On stderr: what a command prints on stdout is its result.
-        Console(file=sys.stderr, highlight=False, soft_wrap=True).print(
+        Console(file=sys.stderr, highlight=False, soft_wrap=True, markup=False).print(
             f"{published.title} ({published.source}), licence: {published.licence}.\n"
             f"Fetching {remote.url}: {remote.size / 1e6:,.0f} MB, SHA-256 {remote.sha256}."
         )
@@ -244,7 +244,9 @@ def save(
     if path.suffix != ".safetensors":
         raise ValueError(f"The path {str(path)!r} must end with .safetensors.")
     preprocess = _preprocess(model)
-    names = list(class_names) or (preprocess.class_names if preprocess else [])
+    # A string has letters, which nobody means by classes.
+    class_names = [class_names] if isinstance(class_names, str) else list(class_names)
+    names = class_names or (preprocess.class_names if preprocess else [])
     if names and len(names) != model.output_shape[-1]:
         raise ValueError(f"The model has {model.output_shape[-1]} outputs, and {len(names)} names.")
     arrays = {layer.name: (_array(layer.kernel), _array(layer.bias)) for layer in _learners(model)}

@@ -10,7 +10,7 @@ import importlib.abc
 import importlib.util
 import sys
 
-_MODULES = ("layers", "preprocessing", "training.optimizer")
+_MODULES = ("layers", "preprocessing", "training.optimizer", "applications")
 """Those whose classes may stand in a file."""
 
 

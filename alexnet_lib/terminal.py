@@ -5,6 +5,7 @@ the window's title or swallows what follows, a letter that turns the line round,
 text. Such text is data; what a terminal would obey is written out instead.
 """
 
+import json
 import unicodedata
 
 _LINES = "\n\t"
@@ -20,11 +21,25 @@ def printable(text: object, lines: bool = False) -> str:
         lines: leave line breaks and tabs as they are.
     """
     kept = _JOINERS + (_LINES if lines else "")
-    return "".join(one if one in kept else _written_out(one) for one in str(text))
+    return "".join(
+        one.encode("unicode_escape").decode("ascii") if one not in kept and _is_obeyed(one) else one
+        for one in str(text)
+    )
 
 
-def _written_out(character: str) -> str:
+def json_text(value) -> str:
+    """JSON with letters as they are, and everything that a terminal obeys escaped.
+
+    Raises:
+        ValueError: if a number is infinite or none, which JSON has not.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+    # Such characters stand in strings alone, but for the line breaks between them.
+    return "".join(
+        json.dumps(one)[1:-1] if one != "\n" and _is_obeyed(one) else one for one in text
+    )
+
+
+def _is_obeyed(character: str) -> bool:
     # Controls, invisible marks such as those of direction, half a pair, breaks of lines.
-    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
-        return character.encode("unicode_escape").decode("ascii")
-    return character
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")

@@ -25,7 +25,7 @@ import numpy as np
 import tensorflow as tf
 from rich.console import Console
 
-from . import files, pretrained
+from . import applications, files, pretrained
 from .alexnet import AlexNet
 from .architecture import STANDARD_DEVIATION
 from .data import Dataset
@@ -88,7 +88,7 @@ def fine_tune(
     validation=None,
     *,
     out: str | Path,
-    stages: Sequence[str] = STAGES,
+    stages: str | Sequence[str] = STAGES,
     recipe: Recipe | None = None,
     head_recipe: Recipe | None = None,
     class_weights: ClassWeights = "balanced",
@@ -104,9 +104,9 @@ def fine_tune(
     that this accuracy is not the best of many and says what to expect of new pictures.
 
     Args:
-        trunk: `"pocket"` (the weights that travel with the package), `"bvlc"`, `"torchvision"`, a
-            file that `load_trunk` reads, or a model with a `Preprocess` layer, which stays as it
-            is.
+        trunk: what `load_trunk` takes: `"pocket"` (the weights that travel with the package),
+            `"bvlc"`, `"torchvision"`, `"MobileNetV2"`, a file; or a model with a `Preprocess`
+            layer, which stays as it is.
         train: as for `training.fit`; `data.load` makes it. Its `class_names` become the model's.
         validation: as for `training.fit`; only reported.
         out: the `.keras` file to write. An older one is replaced when the new one is finished; one
@@ -209,8 +209,9 @@ def load_trunk(source: str | Path = "pocket", variant: str | None = None) -> ker
     """A network that has learned something.
 
     Args:
-        source: a `.keras` file of this library; or what `pretrained.load_weights` takes:
-            `"pocket"`, `"bvlc"`, `"torchvision"`, or a file of weights.
+        source: a `.keras` file of this library; one of `applications.NAMES`, such as
+            `"MobileNetV2"`; or what `pretrained.load_weights` takes: `"pocket"`, `"bvlc"`,
+            `"torchvision"`, or a file of weights.
         variant: of the network in a file that does not say it, such as `.weights.h5`.
 
     Returns:
@@ -224,6 +225,8 @@ def load_trunk(source: str | Path = "pocket", variant: str | None = None) -> ker
     """
     if Path(source).suffix == ".keras":
         return load_model(source)
+    if str(source) in applications.NAMES:
+        return applications.load(str(source))
     file = pretrained.read(source)
     options = pretrained.options(file) | ({"variant": variant} if variant else {})
     network = AlexNet(**options)
@@ -285,7 +288,8 @@ def new_head(
     Raises:
         ValueError: if the trunk is not such a model, or the names are not all different.
     """
-    names = [str(name) for name in class_names]
+    # A string has letters, which nobody means by classes.
+    names = [class_names] if isinstance(class_names, str) else [str(name) for name in class_names]
     if len(names) < 2 or len(set(names)) < len(names):
         raise ValueError(
             f"A head needs at least two classes with different names; these are "
@@ -306,6 +310,11 @@ def new_head(
         "bias_initializer": "zeros",
     }
     return _copy(trunk, precision, {old.name: head}, names)
+
+
+def in_float32(model: keras.Model) -> keras.Model:
+    """A copy that computes in float32, for any machine and any program."""
+    return _copy(model, "float32")
 
 
 def unfreeze(model: keras.Model, lowest: str) -> None:
@@ -474,7 +483,7 @@ class _Job:
 
     def finish(self, model: keras.Model) -> Transfer:
         """Writes the file, in float32 and with every layer free to learn, for any machine."""
-        whole = _copy(model, "float32")
+        whole = in_float32(model)
         whole.trainable = True
         record = json.dumps({"made": self.made, "history": self.history})
 
@@ -555,11 +564,20 @@ def _copy(
 
 
 def _place_of_head(model: keras.Model) -> int:
-    """Where the head begins: after the last layer with weights before the last layer of all."""
+    """Where the head begins: after the last layer with weights before the last layer of all.
+
+    Maps that are averaged after that, as in today's networks, are features as averages: a
+    forty-ninth of the numbers.
+    """
     places = [place for place, layer in enumerate(model.layers) if layer.weights]
     if len(places) < 2:
         raise ValueError(f"The model {model.name!r} has a single layer that learns, and no trunk.")
-    return places[-2] + 1
+    averaging = [
+        place
+        for place, layer in enumerate(model.layers)
+        if isinstance(layer, keras.layers.GlobalAveragePooling2D)
+    ]
+    return max(places[-2], *averaging, 0) + 1
 
 
 def _head_alone(model: keras.Model, place: int) -> keras.Model:

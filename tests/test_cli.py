@@ -82,7 +82,8 @@ def finetuned(tmp_path_factory, pictures, trunk):
 
 def test_finetune_writes_one_file_and_says_what_it_did(finetuned):
     out, result = finetuned
-    assert [path.name for path in out.parent.iterdir()] == ["colours.keras"]
+    names = ["colours.keras", "colours.report.html"]
+    assert sorted(path.name for path in out.parent.iterdir()) == names
     said = " ".join(result.stdout.split())
     assert "3 classes, 19 pictures to learn from, 6 held out for the test." in said
     assert "The classes are uneven: red has 4 pictures, blue 9." in said
@@ -119,6 +120,111 @@ def test_predict_reads_what_can_be_read_and_names_the_rest(finetuned, pictures, 
     assert len(result.stderr.strip().splitlines()) == 2
     nothing = alexnet("predict", out, "none.png")
     assert (nothing.exit_code, nothing.stdout) == (2, "")
+    nothing = alexnet("predict", out, "none.png", "--json")
+    assert [entry["file"] for entry in json.loads(nothing.stdout)] == ["none.png"]
+
+
+def test_predict_takes_folders_in_batches_and_says_as_evaluate_does(finetuned, pictures, tmp_path):
+    out, _ = finetuned
+    folder = make_pictures(tmp_path / "new", {"red": 40, "blue": 2}, seed=9)
+    (folder / "red" / "notes.txt").write_text("no picture")
+    (folder / "red" / ".hidden.png").write_bytes(b"")
+    (folder / "red" / "17.png").write_bytes(b"broken")
+    (folder / "empty").mkdir()
+    result = alexnet("predict", out, folder / "red", folder / "empty", folder / "blue", "--json")
+    answers = json.loads(result.stdout)
+    asked = [folder / "red" / f"{number:02}.png" for number in range(40)]
+    asked += [folder / "empty", folder / "blue" / "00.png", folder / "blue" / "01.png"]
+    assert [Path(answer["file"]) for answer in answers] == asked
+    problems = [answer for answer in answers if "problem" in answer]
+    assert [Path(answer["file"]).name for answer in problems] == ["17.png", "empty"]
+    assert "There are no pictures in the folder" in problems[1]["problem"]
+    model = load_model(out)
+    from alexnet_lib.data.pictures import read
+
+    squares = np.stack(
+        [
+            read(path, 18)[1:17, 1:17]
+            for path in asked
+            if path.name != "empty" and path.name != "17.png"
+        ]
+    ).astype("float32")
+    expected = model(squares).numpy().max(1)
+    found = [
+        answer["predictions"][0]["probability"] for answer in answers if "problem" not in answer
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_predict_answers_as_it_goes(trunk, pictures):
+    from alexnet_lib import prediction
+
+    read = []
+
+    def paths():
+        for path in [*sorted((pictures / "red").iterdir())] * 60:
+            read.append(path)
+            yield path
+
+    answers = prediction.predictions(load_model(trunk), paths())
+    next(answers)
+    # 300 are asked for; the first answer needs one batch, and the next ones are being read.
+    assert len(read) <= 3 * prediction.BATCH[1]
+
+
+def test_a_model_that_has_diverged_gives_no_probabilities(trunk, pictures, tmp_path):
+    model = load_model(trunk)
+    model.get_layer("fc8").bias.assign(np.full(6, np.nan))
+    model.save(tmp_path / "nan.keras")
+    result = alexnet("predict", tmp_path / "nan.keras", pictures / "red", "--json")
+    assert result.exit_code == 2
+    answers = json.loads(result.stdout, parse_constant=lambda name: pytest.fail(name))
+    assert all("has diverged" in answer["problem"] for answer in answers)
+    table = alexnet("predict", tmp_path / "nan.keras", pictures / "red")
+    assert "nan%" not in table.stdout
+
+
+def test_pocket_is_a_model_without_a_file(pictures, tmp_path):
+    result = alexnet("predict", "pocket", pictures / "red" / "00.png", "--json", "--top", 2)
+    assert result.exit_code == 0, result.output
+    from alexnet_lib import pretrained
+
+    (answer,) = json.loads(result.stdout)
+    assert {one["class"] for one in answer["predictions"]} <= set(pretrained.class_names("pocket"))
+    known = pretrained.class_names("pocket")[:2]
+    folder = make_pictures(tmp_path / "some", {"red": 2, "blue": 3})
+    for old, new in zip(("red", "blue"), known, strict=True):
+        (folder / old).rename(folder / new)
+    result = alexnet("evaluate", "pocket", "--data", folder, "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert (found["images"], found["part"]) == (5, "all")
+    assert {one["class"]: one["images"] for one in found["classes"] if one["images"]} == {
+        known[0]: 2,
+        known[1]: 3,
+    }
+    table = alexnet("evaluate", "pocket", "--data", folder)
+    assert f"5 images, 1 crop: top-1 {found['top1']:.2%}" in table.stdout
+    wrong = alexnet("evaluate", "pocket", "--data", pictures)
+    assert wrong.exit_code == 2
+    assert "classes that the model does not know: blue, green, red" in wrong.stderr
+
+
+def test_published_networks_have_imagenets_names_and_take_wordnets_numbers(tmp_path, monkeypatch):
+    from alexnet_lib import prediction, transfer
+    from alexnet_lib.commands import evaluate
+
+    index = tuple((f"n{i:08}", "crane" if i in (1, 4) else f"thing {i}") for i in range(6))
+    monkeypatch.setattr(prediction, "imagenet_classes", lambda: index)
+    monkeypatch.setattr(transfer, "load_trunk", lambda *_: tiny.model())
+    names = preprocess_layer(prediction.load("bvlc")).class_names
+    assert names[:2] == ["thing 0", "crane (n00000001)"]
+    assert names[4] == "crane (n00000004)"
+    monkeypatch.setattr("alexnet_lib.labels.imagenet_classes", lambda: index)
+    folders = ["n00000002", "n00000005"]
+    assert evaluate._labels("dir", "bvlc", folders, names) == [2, 5]
+    with pytest.raises(ValueError, match="or by WordNet's numbers"):
+        evaluate._labels("dir", "bvlc", ["cats"], names)
 
 
 def test_names_with_brackets_are_no_markup(finetuned, pictures, tmp_path):
@@ -126,6 +232,49 @@ def test_names_with_brackets_are_no_markup(finetuned, pictures, tmp_path):
     odd = tmp_path / "[red]花.png"
     odd.write_bytes((pictures / "red" / "00.png").read_bytes())
     assert "[red]花.png" in "".join(alexnet("predict", out, odd).stdout.split())
+
+
+EVIL = "\x1b]0;owned\x07[bold]\x9b31m\u202e<b>"
+"""A title for the window, markup, a colour, a turn of direction, a tag."""
+
+
+def test_names_of_files_and_classes_are_data(trunk, pictures, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = make_pictures(tmp_path / f"photos{EVIL}", {"red": 6, "blue": 7})
+    (folder / "red").rename(folder / f"red{EVIL}")
+    (folder / f"red{EVIL}" / f"05{EVIL}.png").write_bytes(b"broken")
+    out = f"a{EVIL}.keras"
+    command = (
+        "finetune",
+        folder.name,
+        "--out",
+        out,
+        "--trunk",
+        trunk,
+        "--head-only",
+        "--epochs",
+        1,
+    )
+    results = [alexnet(*command)]
+    results += [
+        alexnet("evaluate", out, "--data", folder.name),
+        alexnet("evaluate", out, "--data", folder.name, "--json"),
+        alexnet("predict", out, folder.name),
+        alexnet("predict", out, folder.name, "--json"),
+        alexnet("predict", EVIL, folder.name),
+        alexnet("train", EVIL),
+    ]
+    for result in results:
+        assert result.exit_code in (0, 2), result.output
+        for obeyed in "\x1b\x07\x9b\u202e":
+            assert obeyed not in result.output
+    for result in results[:2]:
+        assert "[bold]" in result.stdout
+        assert r"\x1b]0;owned" in result.stdout
+    assert f"red{EVIL}" in [one["class"] for one in json.loads(results[2].stdout)["classes"]]
+    files = [Path(one["file"]) for one in json.loads(results[4].stdout)]
+    assert len(files) == 14
+    assert all(file.exists() for file in files)
 
 
 # --- evaluate ------------------------------------------------------------------------------------
@@ -213,10 +362,15 @@ def test_train_trains_evaluates_and_does_not_repeat(pictures, tmp_path, monkeypa
     assert f"The model: {tmp_path / 'run' / 'last.keras'}" in first.stdout
     description = json.loads((tmp_path / "run" / "run.json").read_text())
     assert description["recipe"]["name"] == "modern"
-    assert description["data"]["seed"] == 3
+    assert (description["seed"], description["data"]["training"]["seed"]) == (3, 3)
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert "of 6 held-out pictures are named right" in page
+    assert "did best on these very pictures" in page
     again = alexnet(*command)
     assert again.exit_code == 0
     assert "holds a finished run" in again.stdout
+    elsewhere = alexnet(*command[:-1], 4)
+    assert "holds another run. There, then here: seed: 3 → 4" in elsewhere.stderr
     other = alexnet(*command[:2], "--recipe", "paper", *command[2:])
     assert other.exit_code == 2
     assert "holds another run" in other.stderr
@@ -319,6 +473,74 @@ def test_names_that_a_terminal_cannot_show_become_escapes():
     assert run.stderr.decode("ascii").strip() == "\\udce4"
 
 
+def test_runs_of_different_sources_have_different_folders(tmp_path, monkeypatch):
+    from alexnet_lib.commands.shared import run_name
+
+    for name in ("a", "a/set.1", "a/set.2", "a/set", "b/set.1", "b/photos"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a")
+    sources = ["set.1", "set.2", "set", "../b/set.1", "../b/photos", "photos", "tfds:a/b"]
+    names = [run_name(source, "modern") for source in sources]
+    assert len(set(names)) == len(sources)
+    assert names[0] == run_name("./set.1/", "modern") == "set.1-modern"
+    assert names[5] == "photos-modern"
+    assert not any(set(name) & set("/:\\") for name in names)
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(pictures, trunk, tmp_path):
+    out = tmp_path / "a.keras"
+    result = alexnet("finetune", pictures, "--out", out, "--trunk", trunk, "--dry-run")
+    assert result.exit_code == 0
+    assert "19 pictures to learn from, 6 held out" in result.stdout
+    assert re.search(r"Recipe fine_tuning: at most 5 epochs of 1 steps of 32", result.stdout)
+    run = alexnet("train", pictures, "--run-dir", tmp_path / "run", "--dry-run", "--epochs", 7)
+    assert "at most 7 epochs" in run.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_devices_that_are_not_there_are_named():
+    code = "import sys; from alexnet_lib.startup import load_tensorflow as l; l(sys.argv[1])"
+    said = subprocess.run([sys.executable, "-c", code, "97"], capture_output=True, text=True).stderr
+    assert "ValueError: --devices is 97; it must be cpu, or numbers of GPUs" in said
+    subprocess.run([sys.executable, "-c", code, "cpu"], check=True)
+
+
+def test_a_result_that_is_there_is_not_made_again(finetuned, pictures, trunk):
+    out, _ = finetuned
+    before = out.read_bytes()
+    command = ("finetune", pictures, "--out", out, "--trunk", trunk, "--head-only")
+    again = alexnet(*command)
+    assert again.exit_code == 0
+    assert "is there already, made in the same way of the same pictures" in again.stdout
+    assert "6 images, 1 crop: top-1" in again.stdout
+    assert out.read_bytes() == before
+    try:
+        other = alexnet(*command, "--seed", 5)
+        assert "is there already" not in other.stdout
+        assert out.read_bytes() != before
+    finally:
+        out.write_bytes(before)
+
+
+def test_two_processes_do_not_make_one_file(pictures, trunk, tmp_path):
+    from alexnet_lib import files
+
+    command = ("finetune", pictures, "--out", tmp_path / "a.keras", "--trunk", trunk, "--head-only")
+    with files.lock(tmp_path / ".a.keras.lock", ""):
+        result = alexnet(*command)
+    assert result.exit_code == 2
+    assert re.search(r"Another process is making .*a\.keras.*give another name", result.stderr)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_home_that_cannot_be_written_is_named(pictures, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("ALEXNET_HOME", str(tmp_path / "file" / "home"))
+    result = alexnet("train", pictures, "--run-dir", tmp_path / "run")
+    assert result.exit_code == 2
+    assert re.search(r"file/home, cannot be made: Not a directory.*ALEXNET_HOME", result.stderr)
+
+
 # --- mistakes ------------------------------------------------------------------------------------
 
 
@@ -419,7 +641,9 @@ def test_a_defect_of_the_library_is_not_hidden(monkeypatch):
 # --- help and start ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["summary", "train", "evaluate", "finetune", "predict"])
+@pytest.mark.parametrize(
+    "command", ["summary", "train", "evaluate", "finetune", "predict", "export"]
+)
 def test_help_shows_an_example(command):
     result = alexnet(command, "--help")
     assert result.exit_code == 0
@@ -462,6 +686,8 @@ def test_ctrl_c_keeps_the_checkpoint_and_the_same_command_goes_on(pictures, trun
     result = alexnet(*command)
     assert result.exit_code == 0, result.output
     assert "1-fc8 holds a finished run" in result.stdout
-    assert "3-conv1/best.keras" in result.stdout
+    # They are removed at the end, so that nothing in them is named.
+    assert "best.keras" not in result.stdout
     assert re.search(r"Going on in \S+2-fc6 after epoch", result.stdout)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["colours.keras", "log"]
+    left = ["colours.keras", "colours.report.html", "log"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == left

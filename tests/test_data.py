@@ -6,8 +6,10 @@ import json
 import os
 import pickle
 import tarfile
+import threading
 import warnings
 import zipfile
+from collections import namedtuple
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from PIL import Image
 
 from alexnet_lib import augmentation, data
 from alexnet_lib.data import downloads, pictures
+from alexnet_lib.files import DiskFullError
 
 RANDOM = np.random.default_rng(0)
 SMALL = {"image_size": 12, "short_side": 16, "batch_size": 4}
@@ -240,6 +243,53 @@ class TestCache:
         broken = load(root, cache="disk")
         broken.examples.examples.picture = None
         np.testing.assert_array_equal(stream(broken)[0], first[0])
+
+    def test_who_comes_while_another_process_decodes_waits_for_it(
+        self, tmp_path, home, monkeypatch, capsys
+    ):
+        root = folders(tmp_path / "pets", files=4)
+        first, second = load(root, cache="disk"), load(root, cache="disk")
+        written = []
+        write = type(first.examples)._write
+
+        def slow(examples, path, size):
+            written.append(threading.current_thread().name)
+            waiting.set()
+            assert said.wait(60)
+            write(examples, path, size)
+
+        waiting, said = threading.Event(), threading.Event()
+        monkeypatch.setattr(type(first.examples), "_write", slow)
+        tell = type(first.examples)._say_that_it_waits
+        monkeypatch.setattr(
+            type(first.examples), "_say_that_it_waits", lambda self: (tell(self), said.set())
+        )
+        results = {}
+        threads = [
+            threading.Thread(
+                name=name,
+                target=lambda n=name, d=data: results.update({n: d.examples._from_disk(9)}),
+            )
+            for name, data in (("first", first), ("second", second))
+        ]
+        threads[0].start()
+        assert waiting.wait(60)
+        threads[1].start()
+        for thread in threads:
+            thread.join()
+        assert written == ["first"]
+        np.testing.assert_array_equal(results["first"], results["second"])
+        assert "Waiting for another process that decodes the same" in capsys.readouterr().err
+        assert [path.suffix for path in (home / "decoded").iterdir()] == [".npy"]
+
+    def test_a_full_disk_is_told_before_pictures_are_decoded(self, tmp_path, home, monkeypatch):
+        root = folders(tmp_path / "pets", files=4)
+        data = load(root, cache="disk")
+        usage = namedtuple("usage", "total used free")(100, 99, 50)
+        monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+        with pytest.raises(DiskFullError, match=r"\.npy cannot be written.*kB are needed"):
+            data.examples._from_disk(9)
+        assert list((home / "decoded").iterdir()) == []
 
     def test_a_changed_picture_is_decoded_again(self, tmp_path):
         root = folders(tmp_path / "pets", files=4)

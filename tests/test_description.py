@@ -78,7 +78,7 @@ def test_neither_name_nor_history_of_the_model_matters(variant, tmp_path):
     network = AlexNet(variant=variant, name="something_else", **SMALL)
     wanted = description(network)
     assert wanted.variant == variant
-    behind = with_preprocessing(network, "abc", variant)
+    behind = with_preprocessing(network, list("abc"), variant)
     behind.save(tmp_path / "alexnet_caffe.keras")
     loaded = load_model(tmp_path / "alexnet_caffe.keras")
     within = keras.Sequential([keras.Input(network.input_shape[1:]), network])

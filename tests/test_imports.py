@@ -20,9 +20,10 @@ FLOORS = (
     ("data", "formats"),
     ("labels",),
     ("pretrained",),
-    ("alexnet",),
+    ("alexnet", "applications"),
     ("training",),
-    ("transfer", "prediction", "inspection"),
+    ("transfer", "inspection"),
+    ("prediction", "report", "export"),
     ("startup",),
     ("commands", "teaching"),
     ("cli",),
@@ -166,7 +167,7 @@ def test_keras_loads_a_file_of_ours_right_after_the_import(tmp_path):
         "import sys; from alexnet_lib import AlexNet; "
         "from alexnet_lib.preprocessing import with_preprocessing; "
         "net = AlexNet(variant='original', classes=2, fc_units=2, input_shape=(67, 67, 3)); "
-        "with_preprocessing(net, 'ab', 'original').save(sys.argv[1])"
+        "with_preprocessing(net, ['a', 'b'], 'original').save(sys.argv[1])"
     )
     file = str(tmp_path / "any.keras")
     python("-c", make, file)

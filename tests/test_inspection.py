@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tiny
 from scipy.signal import convolve2d, correlate2d
 from scipy.spatial import cKDTree
 from skimage.filters import gabor_kernel
@@ -577,3 +578,11 @@ def test_as_pictures_undoes_the_preprocessing(variant, scale):
     # What covers the picture is what the network takes for nothing.
     grey = inspection.models.neutral_colour(model)
     np.testing.assert_allclose(model.get_layer("preprocess")(grey[None, None]), 0, atol=1e-4)
+
+
+def test_one_name_is_one_layer():
+    model, pictures = tiny.model(), tiny.Pictures(2).pictures
+    one = inspection.activations(model, pictures, "conv1")
+    assert list(one) == ["conv1"]
+    several = inspection.activations(model, pictures, ["conv1"])
+    np.testing.assert_array_equal(one["conv1"], several["conv1"])

@@ -460,6 +460,22 @@ class _Poisoned(tiny.Pictures):
         return super().epoch(number)
 
 
+def test_patience_ends_a_run_that_no_longer_gets_better(tmp_path):
+    # Labels that nothing in the pictures tells: the error does not fall for long.
+    validation = tiny.Pictures(12, seed=1)
+    validation.labels[:] = 0
+    validation.pictures[:] = 128
+    settings = {"recipe": tiny.recipe(epochs=30), "quiet": True}
+    run = training.fit(
+        tiny.model(), tiny.Pictures(), validation, run_dir=tmp_path, patience=2, **settings
+    )
+    assert len(run.history) == run.best_epoch + 2 < 30
+    assert run.stopped == "the validation error has not fallen for 2 epochs"
+    for wrong in ({"patience": 0, "validation": validation}, {"patience": 3, "validation": None}):
+        with pytest.raises(ValueError, match=r"patience is \d; it must be at least 1, and needs"):
+            training.fit(tiny.model(), tiny.Pictures(), run_dir=tmp_path / "b", **settings, **wrong)
+
+
 def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_good_weights(tmp_path):
     with pytest.raises(training.TrainingDivergedError) as caught:
         training.fit(

@@ -13,7 +13,17 @@ from PIL import Image
 from scipy.optimize import minimize
 from sklearn.utils.class_weight import compute_class_weight
 
-from alexnet_lib import AlexNet, data, load_model, prediction, preprocess_input, training, transfer
+from alexnet_lib import (
+    AlexNet,
+    data,
+    decode_predictions,
+    load_model,
+    prediction,
+    preprocess_input,
+    pretrained,
+    training,
+    transfer,
+)
 from alexnet_lib.preprocessing import preprocess_layer, with_preprocessing
 from alexnet_lib.training import class_weights
 from alexnet_lib.training.recipe import Recipe
@@ -73,7 +83,7 @@ def test_the_head_is_new_and_the_rest_is_the_trunk(trunk):
 
 
 def test_the_new_layer_starts_as_section_5_has_it():
-    old = with_preprocessing(AlexNet(classes=3, input_shape=(67, 67, 3), fc_units=256), "abc")
+    old = with_preprocessing(AlexNet(classes=3, input_shape=(67, 67, 3), fc_units=256), list("abc"))
     head = transfer.new_head(old, list(map(str, range(100)))).get_layer("fc8")
     assert head.kernel.numpy().std() == pytest.approx(0.01, rel=0.02)
     assert not head.bias.numpy().any()
@@ -83,7 +93,7 @@ def test_the_new_layer_starts_as_section_5_has_it():
 def test_features_are_the_outputs_of_fc7_in_every_variant(variant):
     size = 67 if variant not in ("owt", "original") else 68
     network = AlexNet(classes=3, input_shape=(size, size, 3), fc_units=8, variant=variant)
-    old = with_preprocessing(network, "abc", variant, scale=0.5)
+    old = with_preprocessing(network, list("abc"), variant, scale=0.5)
     model = transfer.new_head(old, ["x", "y"])
     place = transfer._place_of_head(model)
     images = np.random.default_rng(0).uniform(0, 255, (4, size, size, 3)).astype("float32")
@@ -460,12 +470,15 @@ def test_predictions_are_the_models_and_a_broken_file_stops_nobody(trunk, tmp_pa
         Image.fromarray(squares[name]).save(tmp_path / f"{name}.png")
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     paths = [tmp_path / f"{name}.png" for name in tiny.CLASSES]
-    paths[2:2] = [tmp_path / "broken.jpg", tmp_path / "none.png", tmp_path]
+    (tmp_path / "empty").mkdir()
+    paths[2:2] = [tmp_path / "broken.jpg", tmp_path / "none.png", tmp_path / "empty"]
     for crops in (1, 10):
         found = prediction.predict(trunk, paths, top=2, crops=crops)
         assert [one.path for one in found] == paths
         for part, message in zip(
-            found[2:5], ("not a picture", "There is no picture", "is a folder"), strict=True
+            found[2:5],
+            ("not a picture", "There is no picture", "no pictures in the folder"),
+            strict=True,
         ):
             assert message in part.problem
             assert not part.ranking
@@ -483,6 +496,30 @@ def test_predictions_are_the_models_and_a_broken_file_stops_nobody(trunk, tmp_pa
     for wrong in ({"crops": 5}, {"top": 0}):
         with pytest.raises(ValueError, match=r"must be"):
             prediction.predict(trunk, paths, **wrong)
+
+
+def test_a_string_is_one_name_and_one_picture(trunk, tmp_path):
+    path = tmp_path / "red.png"
+    Image.new("RGB", (18, 18), (220, 40, 40)).save(path)
+    for one in (path, str(path)):
+        (found,) = prediction.predict(trunk, one)
+        assert found.ranking[0][0] == "red"
+    for use in (
+        lambda: transfer.new_head(trunk, "cats"),
+        lambda: with_preprocessing(tiny.network(0.5, 4), "cats"),
+        lambda: decode_predictions(np.full((1, 4), 0.25), class_names="cats"),
+        lambda: pretrained.save(
+            AlexNet(classes=4, fc_units=4, input_shape=(67, 67, 3)),
+            tmp_path / "a.safetensors",
+            "cats",
+        ),
+    ):
+        with pytest.raises(ValueError, match=r"cats|given 1|and 1 names"):
+            use()
+    result = transfer.fine_tune(
+        trunk, pictures(), out=tmp_path / "a.keras", stages="fc8", quiet=True
+    )
+    assert {row["stage"] for row in result.history} == {"fc8"}
 
 
 def test_published_networks_see_the_sizes_they_were_trained_with():

@@ -1,19 +1,25 @@
 """`alexnet evaluate`"""
 
 import re
-from pathlib import Path
+from copy import copy
 from typing import Annotated
 
 import typer
 
-from .shared import expect_one_of, plain_errors, print_evaluation, start
+from ..terminal import json_text
+from .shared import expect_one_of, plain_errors, print_evaluation, say, start
 
 PARTS = ("val", "all")
+_WORDNET = re.compile(r"n\d{8}")
 
 
 def evaluate(
     model: Annotated[
-        Path | None, typer.Argument(help="A .keras file that train or finetune wrote.")
+        str | None,
+        typer.Argument(
+            help="A .keras file that train or finetune wrote, or a name: pocket (comes with the "
+            "package), bvlc, torchvision (downloaded once)."
+        ),
     ] = None,
     data: Annotated[
         str, typer.Option(help="A folder of class folders, an archive of one, or a name.")
@@ -31,13 +37,16 @@ def evaluate(
     part: Annotated[
         str | None,
         typer.Option(
-            help="val: what training holds out of this source, the default for MODEL; all: every "
-            "picture, the default for --weights."
+            help="val: what training holds out of this source, the default for a file; all: every "
+            "picture, the default for a name and --weights."
         ),
     ] = None,
     crops: Annotated[
         int | None, typer.Option(help="1 (default) or 10; with --weights, by default both.")
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON instead of a table; not with --weights.")
+    ] = False,
 ) -> None:
     """Measure a model: accuracy, and which classes it takes for which."""
     with plain_errors("evaluate"):
@@ -45,28 +54,73 @@ def evaluate(
         expect_one_of("--part", part or "val", PARTS)
         if (model is None) == (weights is None):
             raise ValueError("Give either MODEL.keras or --weights, one of them.")
+        if weights is not None and as_json:
+            raise ValueError("--json goes with a MODEL, which may be a name: bvlc for one.")
         start("evaluate")
         if model is not None:
-            _evaluate_model(model, data, part or "val", crops or 1)
+            _evaluate_model(model, data, part, crops or 1, as_json)
         else:
             both = (crops,) if crops else (1, 10)
             _evaluate_weights(weights, variant, data, part or "all", both)
 
 
-def _evaluate_model(path: Path, source: str, part: str, crops: int) -> None:
-    from .. import training
-    from ..model import load_model
+def _evaluate_model(source: str, data: str, part: str | None, crops: int, as_json: bool) -> None:
+    from .. import prediction, training
     from ..preprocessing import preprocess_layer
 
-    network = load_model(path)
+    network = prediction.load(source)
+    # What a published network has learned from is none of these pictures' parts.
+    part = part or ("all" if source in _named() else "val")
     names = preprocess_layer(network).class_names
-    # A folder of test pictures need not have all of the model's classes.
-    examples = _Examples(source, part, network.input_shape[1], names)
-    if part == "val":
-        typer.echo(f"The part of {source} that training leaves out; --part all takes everything.")
+    if source in _of_imagenet():
+        examples = _Examples(data, part, network.input_shape[1])
+        examples.labels = _labels(data, examples.class_names, names)
     else:
-        typer.echo(f"All of {source}: if the model was trained on it, it has seen most of this.")
-    print_evaluation(training.evaluate(network, examples, crops))
+        # A folder of test pictures need not have all of the model's classes.
+        examples = _Examples(data, part, network.input_shape[1], names)
+    if part == "val":
+        about = f"The part of {data} that training leaves out; --part all takes everything."
+    elif source in _named():
+        about = f"All of {data}."
+    else:
+        about = f"All of {data}: if the model was trained on it, it has seen most of this."
+    evaluation = training.evaluate(network, examples, crops)
+    if as_json:
+        typer.echo(json_text({"model": source, "data": data, "part": part} | evaluation.as_dict()))
+    else:
+        say(about)
+        print_evaluation(evaluation)
+
+
+def _of_imagenet() -> tuple[str, ...]:
+    """The names of networks that know ImageNet's 1,000 classes."""
+    from .. import applications, pretrained
+
+    return (*pretrained.PUBLISHED, *applications.NAMES)
+
+
+def _named() -> tuple[str, ...]:
+    return ("pocket", *_of_imagenet())
+
+
+def _labels(data: str, folders, names: list[str]) -> list[int]:
+    """ImageNet's number for each class folder, which has the class's name or WordNet's number."""
+    from .. import labels
+
+    unknown = sorted(set(folders) - set(names))
+    if not unknown:
+        return [names.index(folder) for folder in folders]
+    if all(map(_WORDNET.fullmatch, folders)):
+        return labels.imagenet_labels(folders).tolist()
+    raise ValueError(
+        f"{data} has classes that the model does not know: {_some(unknown)}. The model knows "
+        f"{_some(names)}; folders are named like these, or by WordNet's numbers."
+    )
+
+
+def _some(names, most: int = 5) -> str:
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _evaluate_weights(
@@ -79,7 +133,7 @@ def _evaluate_weights(
     examples = _Examples(source, part, network.input_shape[1])
     folders = examples.class_names
     if len(folders) != classes:
-        if classes != 1000 or not all(re.fullmatch(r"n\d{8}", name) for name in folders):
+        if classes != 1000 or not all(map(_WORDNET.fullmatch, folders)):
             raise ValueError(
                 f"{source} has {len(folders):,} class folders, {weights} tells {classes:,} classes "
                 "apart. ILSVRC-2012's validation folder has one for each, named by WordNet's "
@@ -92,7 +146,7 @@ def _evaluate_weights(
     published = pretrained.PUBLISHED.get(weights)
     _print_accuracies(f"{weights} on {examples.size:,} pictures", results, published)
     if len(folders) < classes:
-        typer.echo(
+        say(
             f"{source} has {len(folders):,} of the {classes:,} classes; the published figures are "
             "for all of them."
         )
@@ -104,7 +158,7 @@ def _print_accuracies(title: str, results: dict, published) -> None:
     from rich.table import Table
 
     # Not the table's own title: that would be broken to the table's width, a path in the middle.
-    typer.echo(title)
+    say(title)
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("")
     table.add_column("top-1", justify="right")
@@ -142,6 +196,13 @@ class _Examples:
 
     def ten_crops(self):
         return self._relabelled(self.data.ten_crops())
+
+    def without_lost(self):
+        rest = self.data.without_lost()
+        if rest is self.data:
+            return self
+        self.data, self.size = rest, rest.size
+        return copy(self)
 
     def _relabelled(self, pipeline):
         import tensorflow as tf

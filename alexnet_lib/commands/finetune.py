@@ -6,7 +6,19 @@ from typing import Annotated
 import typer
 
 from .. import architecture
-from .shared import expect_one_of, load_parts, plain_errors, print_evaluation, start
+from .shared import (
+    DEVICES,
+    DRY_RUN,
+    SEED,
+    expect_one_of,
+    load_parts,
+    plain_errors,
+    print_evaluation,
+    say,
+    say_plan,
+    start,
+    write_report,
+)
 from .train import given
 
 
@@ -22,7 +34,8 @@ def finetune(
         str,
         typer.Option(
             help="What to begin with: pocket (comes with the package), bvlc or torchvision "
-            "(downloaded), a .keras file of yours, another file of weights, or none."
+            "(downloaded), a network of keras.applications such as MobileNetV2 (downloaded; its "
+            "last layer alone is trained), a .keras file of yours, another file, or none."
         ),
     ] = "pocket",
     variant: Annotated[
@@ -51,18 +64,28 @@ def finetune(
             help="Keep history and checkpoints here; by default in OUT.run until the end."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of initial values, dropout, order and crops.")] = 0,
+    seed: SEED = 0,
+    devices: DEVICES = None,
+    dry_run: DRY_RUN = False,
 ) -> None:
     """Make AlexNet tell your own pictures apart; needs a few dozen of each kind."""
     with plain_errors("finetune"):
         expect_one_of("--crops", crops, (1, 10))
-        start("finetune")
-        from .. import training, transfer
+        start("finetune", devices)
+        from .. import applications, training, transfer
 
         transfer.check_out(out)
+        # Its layers have other names than ours, by which stages are told.
+        head_only = head_only or trunk in applications.NAMES
         begun = None if trunk == "none" else transfer.load_trunk(trunk, variant)
         size = begun.input_shape[1] if begun else architecture.VARIANTS["paper"].input_size
-        train, held_out = load_parts(source, image_size=size, batch_size=batch_size, seed=seed)
+        train, held_out = load_parts(
+            source,
+            run_dir=run_dir or transfer.run_dir_of(out),
+            image_size=size,
+            batch_size=batch_size,
+            seed=seed,
+        )
         changes = {"batch_size": batch_size} | given(
             {"epochs": epochs, "learning_rate": learning_rate}
         )
@@ -74,12 +97,22 @@ def finetune(
         }
         if begun is None:
             recipe = training.Recipe.modern(**changes)
-            result = transfer.from_scratch(train, held_out, recipe=recipe, **options)
         elif head_only:
             recipe = training.Recipe.new_head(**changes)
-            result = transfer.feature_extraction(begun, train, held_out, recipe=recipe, **options)
         else:
             recipe = training.Recipe.fine_tuning(**changes)
-            result = transfer.fine_tune(begun, train, held_out, recipe=recipe, **options)
-        print_evaluation(training.evaluate(result.model, held_out, crops))
-        typer.echo(f"Next: alexnet predict {out} PICTURE.jpg")
+        if dry_run:
+            say_plan(recipe, train.size, out)
+            return
+        options["recipe"] = recipe
+        if begun is None:
+            result = transfer.from_scratch(train, held_out, **options)
+        elif head_only:
+            result = transfer.feature_extraction(begun, train, held_out, **options)
+        else:
+            result = transfer.fine_tune(begun, train, held_out, **options)
+        evaluation = training.evaluate(result.model, held_out, crops)
+        print_evaluation(evaluation)
+        place = out.with_name(f"{out.stem}.report.html")
+        write_report(place, out, evaluation, result.history, (train, held_out))
+        say(f"Next: alexnet predict {out} PICTURE.jpg")

@@ -1,17 +1,24 @@
 """`alexnet predict`"""
 
-import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..terminal import json_text, printable
 from .shared import MISTAKE, complain, expect_one_of, plain_errors, start
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="A .keras file that finetune or train wrote.")],
-    pictures: Annotated[list[Path], typer.Argument(help="Picture files.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A .keras file that finetune or train wrote, or a name: pocket (comes with the "
+            "package), bvlc, torchvision (downloaded once)."
+        ),
+    ],
+    pictures: Annotated[list[Path], typer.Argument(help="Picture files, and folders of them.")],
     top: Annotated[int, typer.Option(help="How many classes to name.", min=1)] = 3,
     crops: Annotated[int, typer.Option(help="1, or 10: slower, a little more accurate.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
@@ -21,47 +28,74 @@ def predict(
         expect_one_of("--crops", crops, (1, 10))
         start("predict")
         from .. import prediction
-        from ..model import load_model
+        from ..preprocessing import preprocess_layer
 
-        network = load_model(model)
-        predictions = prediction.predict(network, pictures, top=top, crops=crops)
-    if as_json:
-        typer.echo(json.dumps(list(map(_as_dict, predictions)), ensure_ascii=False, indent=2))
-    else:
-        _print_table(predictions)
-    unread = [prediction for prediction in predictions if prediction.problem]
-    for prediction in unread:
-        complain("predict", prediction.problem)
-    if unread:
+        network = prediction.load(model)
+        files = prediction.files_in(pictures)
+        answers = prediction.predictions(network, files, top=top, crops=crops)
+        if as_json:
+            problems = _print_json(answers)
+        else:
+            problems = _print_table(answers, files, preprocess_layer(network).class_names)
+    if problems:
         raise typer.Exit(MISTAKE)
 
 
-def _as_dict(prediction) -> dict:
-    if prediction.problem:
-        return {"file": str(prediction.path), "problem": prediction.problem}
-    ranking = [{"class": name, "probability": share} for name, share in prediction.ranking]
-    return {"file": str(prediction.path), "predictions": ranking}
+def _print_json(answers: Iterable) -> int:
+    """Prints each answer when it is there; returns how many files have none."""
+    problems, before = 0, "["
+    try:
+        for answer in answers:
+            if answer.problem:
+                problems += 1
+                complain("predict", answer.problem)
+            typer.echo(before + "\n" + json_text(_as_dict(answer)), nl=False)
+            before = ","
+    finally:
+        # Also what was stopped in the middle is valid.
+        typer.echo("\n]" if before == "," else "[]")
+    return problems
 
 
-def _print_table(predictions) -> None:
-    from rich import box
+def _as_dict(answer) -> dict:
+    if answer.problem:
+        return {"file": str(answer.path), "problem": answer.problem}
+    ranking = [{"class": name, "probability": share} for name, share in answer.ranking]
+    return {"file": str(answer.path), "predictions": ranking}
+
+
+_WIDEST = {"path": 60, "class": 24}
+
+
+def _print_table(answers: Iterable, files: list[Path], class_names: list[str]) -> int:
+    """Prints each answer when it is there; returns how many files have none."""
+    from rich.cells import cell_len, set_cell_size
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    read = [prediction for prediction in predictions if prediction.ranking]
-    if not read:
-        return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("picture", overflow="fold")
-    table.add_column("class", style="bold", overflow="fold")
-    table.add_column("", justify="right")
-    if len(read[0].ranking) > 1:
-        table.add_column("or", overflow="fold")
-    for prediction in read:
-        (name, share), *others = prediction.ranking
-        rest = ", ".join(f"{other} {probability:.1%}" for other, probability in others)
-        cells = [str(prediction.path), name, f"{share:.1%}", *([rest] if others else [])]
-        # As text: square brackets in a name are no mark-up.
-        table.add_row(*map(Text, cells))
-    Console(highlight=False).print(table)
+    def column(texts: Iterable[str], widest: int):
+        width = min(max(map(cell_len, texts), default=0), widest)
+        # What is wider than its column stands there in full, and moves the rest.
+        return lambda text: text if cell_len(text) > width else set_cell_size(text, width)
+
+    path_column = column((printable(path) for path in files), _WIDEST["path"])
+    class_column = column(map(printable, class_names), _WIDEST["class"])
+    console = Console(highlight=False, soft_wrap=True)
+    problems = 0
+    for answer in answers:
+        if answer.problem:
+            problems += 1
+            complain("predict", answer.problem)
+            continue
+        (name, share), *others = answer.ranking
+        rest = ", ".join(f"{printable(other)} {share:.1%}" for other, share in others)
+        console.print(
+            Text.assemble(
+                path_column(printable(answer.path)),
+                "  ",
+                (class_column(printable(name)), "bold"),
+                f" {share:6.1%}",
+                f"  or {rest}" if rest else "",
+            )
+        )
+    return problems

@@ -1,11 +1,18 @@
 """What the commands share: how they speak of mistakes, start TensorFlow, and open data."""
 
 import codecs
+import hashlib
 import json
+import math
+import os
+import re
+import shlex
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -26,6 +33,7 @@ def plain_errors(command: str) -> Iterator[None]:
     The library raises ValueError, OSError, ImportError and ArithmeticError with sentences made for
     people. Others are defects of the library: their traceback is wanted. Ctrl-C ends with 130.
     """
+    _said.clear()
     with warnings.catch_warnings():
         show, said = warnings.showwarning, set()
 
@@ -34,6 +42,7 @@ def plain_errors(command: str) -> Iterator[None]:
                 # A source is opened once for each of its parts.
                 if str(message) not in said:
                     complain(command, f"note: {message}")
+                    _said.append(str(message))
                 said.add(str(message))
             else:
                 show(message, category, *place, **details)
@@ -84,6 +93,10 @@ def write_what_the_terminal_can() -> None:
             stream.reconfigure(errors="alexnet")
 
 
+_said: list[str] = []
+"""What this command has said about its data, for the report."""
+
+
 def complain(command: str, sentence: str) -> None:
     """Says something on stderr, in the name of a command."""
     typer.echo(f"alexnet {command}: {printable(sentence, lines=True)}", err=True)
@@ -91,6 +104,7 @@ def complain(command: str, sentence: str) -> None:
 
 def say(sentence: str) -> None:
     """Says something on stdout. Names of files and classes in it are data."""
+    _said.append(sentence)
     typer.echo(printable(sentence, lines=True))
 
 
@@ -101,20 +115,71 @@ def expect_one_of(option: str, value, choices: Sequence) -> None:
         raise ValueError(f"{option} is {value}; it must be {', '.join(others)} or {last}.")
 
 
-def start(command: str) -> None:
+DEVICES = Annotated[
+    str | None,
+    typer.Option(help="cpu, or numbers of GPUs such as 0 or 0,1; by default all that there are."),
+]
+SEED = Annotated[int, typer.Option(help="Of initial values, dropout, order and crops.")]
+DRY_RUN = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Say what would be trained on what, and stop before that."),
+]
+
+
+def start(command: str, devices: str | None = None) -> None:
     """Loads TensorFlow, which takes a few seconds, after a word to those who wait in a terminal."""
     if sys.stderr.isatty():
         complain(command, "loading TensorFlow ...")
     from ..startup import load_tensorflow
 
-    load_tensorflow()
+    load_tensorflow(devices)
+
+
+def run_name(source: str, how: str) -> str:
+    """The name of a run's folder: of the source and how it is trained.
+
+    Folders that lie elsewhere may have the same name; a part of their path's hash tells them apart.
+    """
+    path = Path(source)
+    if not path.exists():
+        name = re.sub(r"[^\w.-]+", "-", source)
+    elif (path := path.resolve()).parent == Path.cwd():
+        name = path.name
+    else:
+        digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:6]
+        name = f"{path.name}-{digest}"
+    return f"{name}-{how}"
+
+
+def say_plan(recipe, size: int, target: object) -> None:
+    """What `--dry-run` says beside the data: the recipe, the machine, and where it is written."""
+    import tensorflow as tf
+
+    gpus = len(tf.config.list_logical_devices("GPU"))
+    device = f"{gpus} GPU{'s' if gpus > 1 else ''}" if gpus else f"CPU, {os.cpu_count()} cores"
+    steps = math.ceil(size / recipe.batch_size)
+    say(
+        f"Recipe {recipe.name}: at most {recipe.epochs} epochs of {steps:,} steps of "
+        f"{recipe.batch_size} pictures, learning rate {recipe.learning_rate:g}, in "
+        f"{recipe.policy()} on {device}."
+    )
+    say(f"It would be written to {target}. Nothing was trained, and nothing written there.")
 
 
 def load_parts(
-    source: str, *, image_size: int, batch_size: int, seed: int = 0, lighting: bool = False
+    source: str,
+    *,
+    run_dir: Path,
+    image_size: int,
+    batch_size: int,
+    seed: int = 0,
+    lighting: bool = False,
 ):
-    """The training set and the held-out set of a source, with a word about them."""
-    from .. import data
+    """The training set and the held-out set of a source, with a word about them.
+
+    Where a run in `run_dir` has begun with more pictures, the parts are what is left of its own.
+    """
+    from .. import data, training
     from ..prediction import short_side
 
     options = {
@@ -140,6 +205,7 @@ def load_parts(
             warnings.simplefilter("ignore")
             train = data.load(source, "train", lighting=lighting, cache=cache, **options)
             held_out = data.load(source, "val", cache=cache, **options)
+    train, held_out, _ = training.as_begun(run_dir, train, held_out)
     where = f" To learn from: {train.place}. Held out: {held_out.place}." if train.place else ""
     say(
         f"{source}: {len(train.class_names):,} classes, {train.size:,} pictures to learn from, "
@@ -152,6 +218,21 @@ def load_parts(
             f"{train.counts[many]:,}."
         )
     return train, held_out
+
+
+def write_report(
+    path: Path, model: Path, evaluation, history, parts: Sequence, caveats: Sequence[str] = ()
+) -> None:
+    """The report beside a model: how it was made of what, and how far to trust it."""
+    from .. import report
+
+    left_out = dict(pair for part in parts for pair in part.left_out)
+    command = shlex.join(["alexnet", *sys.argv[1:]])
+    told = report.Report(
+        model, command, evaluation, history, list(left_out.items()), tuple(_said), caveats
+    )
+    report.write(told, path)
+    say(f"The report: {path}")
 
 
 def print_evaluation(evaluation) -> None:

@@ -6,7 +6,20 @@ from typing import Annotated
 import typer
 
 from .. import architecture
-from .shared import expect_one_of, load_parts, plain_errors, print_evaluation, start
+from .shared import (
+    DEVICES,
+    DRY_RUN,
+    SEED,
+    expect_one_of,
+    load_parts,
+    plain_errors,
+    print_evaluation,
+    run_name,
+    say,
+    say_plan,
+    start,
+    write_report,
+)
 
 RECIPES = ("modern", "paper")
 
@@ -45,26 +58,37 @@ def train(
         Path | None,
         typer.Option(help="Models, history and checkpoints; by default runs/SOURCE-RECIPE."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of initial values, dropout, order and crops.")] = 0,
+    patience: Annotated[
+        int | None,
+        typer.Option(help="Stop when the held-out error has not fallen for N epochs.", min=1),
+    ] = None,
+    seed: SEED = 0,
+    devices: DEVICES = None,
+    dry_run: DRY_RUN = False,
 ) -> None:
     """Train AlexNet from scratch; the same command again goes on where a run was cut off."""
     with plain_errors("train"):
         expect_one_of("--recipe", recipe, RECIPES)
         expect_one_of("--crops", crops, (1, 10))
         architecture.describe(variant, fc_units=fc_units)
-        start("train")
+        start("train", devices)
         from .. import training
 
         changes = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
         chosen = getattr(training.Recipe, recipe)(**given(changes))
         size = architecture.VARIANTS[variant].input_size
+        run_dir = run_dir or Path("runs") / run_name(source, recipe)
         train_set, held_out = load_parts(
             source,
+            run_dir=run_dir,
             image_size=size,
             batch_size=chosen.batch_size,
             seed=seed,
             lighting=lighting,
         )
+        if dry_run:
+            say_plan(chosen, train_set.size, run_dir)
+            return
         model = chosen.build(
             train_set.class_names,
             variant=variant,
@@ -77,13 +101,18 @@ def train(
             train_set,
             held_out,
             chosen,
-            run_dir=run_dir or Path("runs") / f"{Path(source).stem}-{recipe}",
+            run_dir=run_dir,
+            seed=seed,
+            patience=patience,
         )
         # Not the best epoch: that was chosen by these pictures, and the best of many tries is
         # better than it will be on others.
-        print_evaluation(training.evaluate(model, held_out, crops))
-        typer.echo(f"The model: {run.last}")
-        typer.echo(
+        evaluation = training.evaluate(model, held_out, crops)
+        print_evaluation(evaluation)
+        parts = (train_set, held_out)
+        write_report(run_dir / "report.html", run.last, evaluation, run.history, parts)
+        say(f"The model: {run.last}")
+        say(
             f"{run.best.name} beside it is the best of {len(run.history)} epochs on these same "
             "pictures; only others can tell whether it is better."
         )

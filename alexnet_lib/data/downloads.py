@@ -50,12 +50,23 @@ def home() -> Path:
 
 
 def writable_home() -> Path:
-    """`home()`, or the platform's cache folder where `ALEXNET_HOME` is there but read-only."""
+    """`home()`, or the platform's cache folder where `ALEXNET_HOME` is there but read-only.
+
+    Raises:
+        OSError: if it cannot be made.
+    """
     folder = home()
     # A superuser may write anywhere; a folder without any write permission is meant to stay as is.
     if folder.exists() and not (folder.stat().st_mode & 0o222 and os.access(folder, os.W_OK)):
         folder = platformdirs.user_cache_path("alexnet")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"The folder of downloads and caches, {folder}, cannot be made: "
+            f"{error.strerror or error}. Set the environment variable ALEXNET_HOME to a folder "
+            "that can be written."
+        ) from error
     return folder
 
 

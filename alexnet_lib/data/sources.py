@@ -260,9 +260,11 @@ class Cached(_Listed):
         name = hashlib.sha256(version.encode("utf-8", "surrogateescape")).hexdigest()[:16]
         path = downloads.writable_home() / "decoded" / f"{name}.npy"
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            locks = downloads.writable_home() / "locks"
+            for folder in (path.parent, locks):
+                folder.mkdir(parents=True, exist_ok=True)
             # One process decodes; another one that wants the same pictures waits for it.
-            with files.turn(path.with_name(f".{name}.lock"), self._say_that_it_waits):
+            with files.turn(locks / f"{name}.lock", self._say_that_it_waits):
                 files.clear_unfinished(path.parent, path.name)
                 if not path.exists():
                     self._write(path, size)

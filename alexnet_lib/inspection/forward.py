@@ -10,14 +10,15 @@ from .models import as_batch, batches_of, compiled, layer_named, part_of
 
 
 def activations(
-    model: keras.Model, pictures: np.ndarray, layers: Sequence[str] | None = None
+    model: keras.Model, pictures: np.ndarray, layers: str | Sequence[str] | None = None
 ) -> dict[str, np.ndarray]:
     """What leaves each of the named layers, from one pass through the network.
 
     Args:
         model: any of ours.
         pictures: what the model takes: `(height, width, 3)` or `(batch, height, width, 3)`.
-        layers: their names; all that the model has by default. Dropout passes everything on.
+        layers: their names, or one name; all that the model has by default. Dropout passes
+            everything on.
 
     Returns:
         name → float32 `(rows, columns, channels)` or `(units,)`, with the axis `batch` in front if
@@ -30,6 +31,8 @@ def activations(
     if layers is None:
         # The input layer gives back what it got.
         layers = [layer.name for layer in model.layers[1:]]
+    elif isinstance(layers, str):
+        layers = [layers]
     outputs = part_of(model, {name: layer_named(model, name).output for name in layers})(pictures)
     arrays = {name: np.asarray(outputs[name], "float32") for name in layers}
     return {name: array[0] for name, array in arrays.items()} if one else arrays

@@ -3,7 +3,7 @@
 import io
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
@@ -16,6 +16,8 @@ from ..preprocessing import preprocess_layer
 from ..terminal import printable
 from .devices import uses_xla
 from .steps import divisible, forward_step, padded, shared_out
+
+_MANY_CLASSES = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,12 @@ class Evaluation:
     """None for fewer than five classes."""
     confusion: np.ndarray
     """Integers `(true class, predicted class)`."""
+    probabilities: np.ndarray | None = field(default=None, repr=False)
+    """`(examples, classes)`, in the order of the data."""
+    labels: np.ndarray | None = field(default=None, repr=False)
+    """The true class of each example."""
+    files: tuple[str, ...] = field(default=(), repr=False)
+    """The path of each example, where they are files."""
 
     @property
     def examples(self) -> int:
@@ -51,6 +59,34 @@ class Evaluation:
         """For each class: the share of its predictions that were right. NaN without predictions."""
         return _share(np.diag(self.confusion), self.confusion.sum(0))
 
+    def as_dict(self) -> dict:
+        """All of it, ready for JSON; None where a share has no examples."""
+
+        def share(value: float) -> float | None:
+            return None if math.isnan(value) else float(value)
+
+        rows = zip(self.class_names, self.confusion, self.recall, self.precision, strict=True)
+        return {
+            "crops": self.crops,
+            "images": self.examples,
+            "top1": self.top1,
+            "top1_interval": list(self.top1_interval),
+            "top5": self.top5,
+            "loss": self.loss,
+            "classes": [
+                {
+                    "class": name,
+                    "images": int(row.sum()),
+                    "found": share(found),
+                    "precision": share(precision),
+                    "taken_for": {
+                        self.class_names[label]: int(row[label]) for label in row.nonzero()[0]
+                    },
+                }
+                for name, row, found, precision in rows
+            ],
+        }
+
     def __rich__(self) -> Table:
         top5 = "" if self.top5 is None else f", top-5 {self.top5:.2%}"
         table = Table(
@@ -63,6 +99,9 @@ class Evaluation:
         table.add_column("most often mistaken for")
         for label, name in enumerate(self.class_names):
             row = self.confusion[label].copy()
+            # Of many classes, those that have no pictures would hide the others.
+            if len(self.class_names) > _MANY_CLASSES and not row.any():
+                continue
             row[label] = 0
             wrong = int(row.argmax())
             mistaken = f"{self.class_names[wrong]} ({row[wrong]})" if row[wrong] else ""
@@ -133,6 +172,9 @@ def evaluate(model: keras.Model, data, crops: int = 1) -> Evaluation:
         top1=float(np.mean(order[:, 0] == labels)),
         top5=float((order[:, :5] == labels[:, None]).any(1).mean()) if len(names) >= 5 else None,
         confusion=confusion,
+        probabilities=probabilities,
+        labels=labels,
+        files=tuple(getattr(data, "listing", dict)() or ()),
     )
 
 

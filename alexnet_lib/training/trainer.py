@@ -87,6 +87,7 @@ def fit(
     checkpoint_minutes: float = 10.0,
     class_weights: ClassWeights = None,
     seed: int | None = None,
+    patience: int | None = None,
     tensorboard: bool = False,
     temporary: bool = False,
     quiet: bool = False,
@@ -123,6 +124,7 @@ def fit(
             missing; or `"balanced"`, see `balanced_weights`.
         seed: that the model was built with; kept in `run.json`, so that a run with another one is
             told from this.
+        patience: end the run when the validation error has not fallen for so many epochs.
         tensorboard: also write the history for TensorBoard, into `run_dir/tensorboard`.
         temporary: whether the caller removes `run_dir` afterwards: no file in it is then named.
         quiet: print nothing.
@@ -150,6 +152,7 @@ def fit(
         checkpoint_minutes,
         class_weights,
         seed,
+        patience,
         tensorboard,
         temporary,
         quiet,
@@ -167,12 +170,17 @@ class _Trainer:
         checkpoint_minutes,
         class_weights,
         seed,
+        patience,
         tensorboard,
         temporary,
         quiet,
     ):
         train = as_examples(train, preprocess_layer(model).class_names, recipe.batch_size)
         check(model, train)
+        if patience is not None and (patience < 1 or validation is None):
+            raise ValueError(
+                f"patience is {patience!r}; it must be at least 1, and needs validation data."
+            )
         if recipe.schedule == "plateau" and validation is None:
             raise ValueError(
                 f"The recipe {recipe.name!r} lowers the learning rate when the validation error "
@@ -183,7 +191,7 @@ class _Trainer:
         self.model, self.train, self.validation, self.recipe = model, train, validation, recipe
         self.run_dir = run_dir
         self.checkpoint_seconds = 60 * checkpoint_minutes
-        self.tensorboard, self.temporary = tensorboard, temporary
+        self.tensorboard, self.temporary, self.patience = tensorboard, temporary, patience
         self.strategy = model.distribute_strategy
         self.batch_size = divisible(recipe.batch_size, self.strategy)
         self.steps = math.ceil(train.size / recipe.batch_size)
@@ -203,6 +211,7 @@ class _Trainer:
             "recipe": self.recipe.as_dict(),
             "precision": precision(model),
             "seed": seed,
+            "patience": patience,
             "data": {
                 "class_names": list(train.class_names),
                 "training": describe_data(train),
@@ -377,6 +386,8 @@ class _Trainer:
                     )
                 else:
                     state.drops, state.waited = state.drops + 1, 0
+        if self.patience and state.epoch - state.best_epoch >= self.patience:
+            state.stopped = f"the validation error has not fallen for {self.patience} epochs"
         if state.epoch == self.recipe.epochs and not state.stopped:
             state.stopped = f"all {state.epoch} epochs are done"
 

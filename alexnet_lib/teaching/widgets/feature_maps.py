@@ -100,7 +100,7 @@ class FeatureMaps(Explorer):
         self,
         model,
         pictures: Mapping[str, np.ndarray],
-        layers: Sequence[str] = LAYERS,
+        layers: str | Sequence[str] = LAYERS,
         *,
         picture: str | None = None,
         layer: str | None = None,
@@ -114,6 +114,7 @@ class FeatureMaps(Explorer):
         pictures = {str(name): np.asarray(pixels, "float32") for name, pixels in pictures.items()}
         if not pictures or not layers:
             raise ValueError("FeatureMaps needs at least one picture and one layer.")
+        layers = [layers] if isinstance(layers, str) else layers
         picture = next(iter(pictures)) if picture is None else picture
         layer = layers[0] if layer is None else layer
         for what, name, known in (("picture", picture, pictures), ("layer", layer, layers)):

@@ -1,0 +1,139 @@
+"""A model in the formats of other programs, compared with itself before it is kept."""
+
+import importlib.util
+import json
+import os
+import shutil
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from . import files, transfer
+from .preprocessing import preprocess_layer
+from .terminal import printable
+
+FORMATS = {"savedmodel": ".savedmodel", "tflite": ".tflite", "onnx": ".onnx"}
+"""The formats, and how the names of what is written end."""
+
+TOLERANCE = 1e-3
+"""An export whose probabilities differ more than this from the model's is refused."""
+
+_PICTURES = 8
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What `export` wrote."""
+
+    path: Path
+    labels: Path
+    """One class name a line, in the order of the outputs."""
+    difference: float
+    """The largest difference of a probability from the model's."""
+
+
+def export(model: keras.Model, to: str, path: str | Path) -> Exported:
+    """Writes a model in another format, with a file of labels, and compares the two.
+
+    The picture's way into the network is part of it: RGB, 0..255, float32 `(batch, side, side, 3)`
+    go in, probabilities come out. All is computed in float32.
+
+    Args:
+        model: from pictures 0..255 to probabilities, with a `Preprocess` layer.
+        to: `"savedmodel"`: TensorFlow's, a folder. `"tflite"`: for telephones and small computers
+            (LiteRT). `"onnx"`: for ONNX Runtime and many others.
+        path: where. A file that is there is replaced, a folder is not.
+
+    Raises:
+        ValueError: if the format is none of these, or what was written computes something else;
+            then it is not kept.
+        FileExistsError: if there is a folder at `path`.
+        ImportError: if a package is missing; the message names it.
+        files.DiskFullError: if there is no room.
+    """
+    if to not in FORMATS:
+        raise ValueError(f"The format is {to!r}; it must be one of {', '.join(FORMATS)}.")
+    path = Path(path)
+    if path.is_dir():
+        raise FileExistsError(f"{path} is a folder; remove it, or give another name.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {str(path.parent)!r} for {path.name}.")
+    names = [printable(name) for name in preprocess_layer(model).class_names]
+    model = transfer.in_float32(model)
+    pictures = _pictures(model.input_shape[1])
+    # Keras exports to ONNX only what has been called.
+    expected = model(pictures, training=False).numpy()
+    with tempfile.TemporaryDirectory(prefix=files.UNFINISHED, dir=path.parent) as folder:
+        unfinished = Path(folder, f"model{FORMATS[to]}")
+        with warnings.catch_warnings():
+            # Of the packages that write the formats, about their own future.
+            warnings.simplefilter("ignore")
+            outputs = _WRITERS[to](model, unfinished, names, pictures)
+        difference = float(np.abs(outputs - expected).max())
+        if not difference <= TOLERANCE:
+            raise ValueError(
+                f"The model as {to} differs by up to {difference:.2g} in a probability, more than "
+                f"{TOLERANCE:g}. It was not kept."
+            )
+        labels = path.with_name(f"{path.name}.labels.txt")
+        files.write_text(labels, "".join(f"{name}\n" for name in names))
+        os.replace(unfinished, path)
+    return Exported(path, labels, difference)
+
+
+def _pictures(side: int) -> np.ndarray:
+    """Pictures with coarse and fine detail: float32 `(8, side, side, 3)`, 0..255."""
+    random = np.random.default_rng(0)
+    coarse = random.uniform(0, 255, (_PICTURES, 6, 6, 3))
+    smooth = tf.image.resize(coarse, (side, side), "bicubic").numpy()
+    fine = random.normal(0, np.linspace(0, 40, _PICTURES)[:, None, None, None], smooth.shape)
+    return (smooth + fine).clip(0, 255).astype("float32")
+
+
+def _savedmodel(model: keras.Model, path: Path, names, pictures) -> np.ndarray:
+    model.export(path, format="tf_saved_model", verbose=False)
+    # A name keeps its variables alive until they are used.
+    loaded = tf.saved_model.load(path)
+    return loaded.serve(pictures).numpy()
+
+
+def _tflite(model: keras.Model, path: Path, names, pictures) -> np.ndarray:
+    saved = path.with_suffix("")
+    model.export(saved, format="tf_saved_model", verbose=False)
+    contents = tf.lite.TFLiteConverter.from_saved_model(str(saved)).convert()
+    shutil.rmtree(saved)
+    files.write(path, lambda unfinished: unfinished.write_bytes(contents), len(contents))
+    if importlib.util.find_spec("ai_edge_litert"):
+        from ai_edge_litert.interpreter import Interpreter
+    else:
+        Interpreter = tf.lite.Interpreter
+    runner = Interpreter(model_path=str(path)).get_signature_runner()
+    (name,) = runner.get_input_details()
+    (outputs,) = runner(**{name: pictures}).values()
+    return outputs
+
+
+def _onnx(model: keras.Model, path: Path, names, pictures) -> np.ndarray:
+    for package in ("tf2onnx", "onnxruntime"):
+        if not importlib.util.find_spec(package):
+            raise ImportError(
+                "Writing ONNX takes the packages tf2onnx and onnxruntime, and "
+                f"{package} is not installed: pip install tf2onnx onnxruntime."
+            )
+    import onnx
+    import onnxruntime
+
+    model.export(path, format="onnx", verbose=False)
+    described = onnx.load(path)
+    onnx.helper.set_model_props(described, {"class_names": json.dumps(names)})
+    onnx.save(described, path)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: pictures})[0]
+
+
+_WRITERS = {"savedmodel": _savedmodel, "tflite": _tflite, "onnx": _onnx}
