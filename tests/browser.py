@@ -15,8 +15,12 @@ def find() -> str | None:
     `playwright install chromium` fetches. Each is started once, because Ubuntu has a
     `chromium-browser` that is only a note about another package.
     """
-    candidates = [os.environ.get("CHROMIUM"), *map(shutil.which, NAMES), _playwrights_own()]
-    return next((path for path in candidates if path and _starts(path)), None)
+    for path in (os.environ.get("CHROMIUM"), *map(shutil.which, NAMES)):
+        if path and _starts(path):
+            return path
+    # Asked last: it starts Playwright, which cannot run twice in one process.
+    path = _playwrights_own()
+    return path if path and _starts(path) else None
 
 
 def _starts(path: str) -> bool:

@@ -17,7 +17,7 @@ import pytest
 from conftest import ROOT, notebooks
 from nbclient import NotebookClient
 from packaging.requirements import Requirement
-from test_notebooks import WIDGET_VIEW, as_outside_of_tests, not_in_order, problems, texts
+from test_notebooks import WIDGET_VIEW, not_in_order, problems, texts
 
 sys.path.insert(0, str(ROOT / ".ci"))
 import colab
@@ -106,7 +106,9 @@ def installed():
 def as_on_colab():
     """The environment of a kernel: no setting of the tests, no folder of data that is here."""
     drop = ("ALEXNET_HOME", "TF_CPP_MIN_LOG_LEVEL", "JUPYTER_PREFER_ENV_PATH", "VIRTUAL_ENV")
-    environment = {k: v for k, v in as_outside_of_tests().items() if k not in drop}
+    # Where pytest has left its mark, ipykernel stops listening to what compiled code writes.
+    drop += ("PYTEST_CURRENT_TEST",)
+    environment = {k: v for k, v in os.environ.items() if k not in drop}
     path = os.pathsep.join([str(PYTHON.parent), environment["PATH"]])
     return environment | {"PATH": path}
 

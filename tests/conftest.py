@@ -3,8 +3,11 @@
 import os
 from pathlib import Path
 
+import browser
+import pages
 import pytest
 import yaml
+from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
@@ -45,6 +48,46 @@ def fields_of(variant: str, input_size: int | None = None) -> dict:
 
     records = trace(input_size or variant_named(variant).input_size, variant)
     return {record.name: field_of(record) for record in records}
+
+
+@pytest.fixture(scope="session")
+def program():
+    """The path of a Chromium."""
+    path = browser.find()
+    if path is None:
+        pytest.fail("no Chromium: install one (Debian: apt-get install chromium) or set CHROMIUM")
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium(program):
+    """A browser. One for each file: where Playwright runs, no other event loop can."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=pages.BROWSER_ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def built_book():
+    """The address of a server of the built book on this machine."""
+    with pages.served(BUILT) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def tabs(chromium):
+    """One tab for each width and theme, used for every page in turn."""
+    opened = {}
+
+    def tab(width, theme):
+        if (width, theme) not in opened:
+            opened[width, theme] = pages.Tab(chromium, width, theme)
+        return opened[width, theme]
+
+    yield tab
+    for tab in opened.values():
+        tab.context.close()
 
 
 def pytest_collection_modifyitems(items):

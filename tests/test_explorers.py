@@ -25,17 +25,16 @@ from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from conftest import fields_of
 from jupyter_client.manager import start_new_kernel
+from pages import AXE_OPTIONS, Tab
 from PIL import Image
 from playwright.sync_api import expect
 from scipy import stats
-from test_pages import AXE_OPTIONS, Tab
 from test_widgets import (
     DRAWN,
     SMALL_TEXT,
     VIEW,
     assert_nothing_jumps,
     build,
-    chromium,
     in_browser,
     outputs,
     saved_state,
@@ -68,7 +67,6 @@ from alexnet_lib.teaching.widgets.pooling import max_pool
 from alexnet_lib.teaching.widgets.response_normalization import normalize
 from alexnet_lib.teaching.widgets.training_runs import first_reaching, shared_target
 
-__all__ = ["chromium"]  # a fixture that is used here
 expect.set_options(timeout=20_000)  # other work on the machine can keep a page waiting
 
 RANDOM = np.random.default_rng(2012)

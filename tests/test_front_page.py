@@ -11,13 +11,12 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 from conftest import BUILT, ROOT, notebooks
+from pages import Tab
 from playwright.sync_api import expect
-from test_pages import Tab, address, chromium, tabs
 from test_recordings import agrees, by_keras, computed
 
 from alexnet_lib.teaching import widgets
 
-__all__ = ["address", "chromium", "tabs"]  # fixtures that are used here
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 import front_page
 
@@ -113,10 +112,10 @@ def test_a_button_without_an_address_is_not_shown(offered, monkeypatch, page):
 PAINTED = "(canvas) => canvas.toDataURL()"
 
 
-def test_it_moves_once_and_then_stands_still(chromium, address):
+def test_it_moves_once_and_then_stands_still(chromium, built_book):
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
-    page.goto(urljoin(address, "index.html"))
+    page.goto(urljoin(built_book, "index.html"))
     way = page.locator(".ex-way")
     expect(way).to_have_class(re.compile("ex-moving"), timeout=20_000)
     canvas = way.locator("canvas")
@@ -132,14 +131,14 @@ def test_it_moves_once_and_then_stands_still(chromium, address):
     context.close()
 
 
-def test_it_does_not_move_where_stillness_is_asked_for(chromium, address):
+def test_it_does_not_move_where_stillness_is_asked_for(chromium, built_book):
     context = chromium.new_context(reduced_motion="reduce")
     page = context.new_page()
     page.add_init_script(
         "new MutationObserver(() => { window.moved ||= !!document.querySelector('.ex-moving'); })"
         ".observe(document, { subtree: true, attributes: true, childList: true })"
     )
-    page.goto(urljoin(address, "index.html"))
+    page.goto(urljoin(built_book, "index.html"))
     way = page.locator(".ex-way")
     expect(way).to_have_attribute("aria-busy", "false")
     page.get_by_role("button", name="Let it flow").click()
@@ -157,7 +156,7 @@ READY = """new MutationObserver((_, observer) => {
 
 
 @pytest.mark.alone
-def test_it_can_be_used_within_a_second_and_a_number_opens_within_100_ms(chromium, address):
+def test_it_can_be_used_within_a_second_and_a_number_opens_within_100_ms(chromium, built_book):
     """On a slow machine, or a busy one, within what a page of plain text takes there three times.
 
     Other work can slow one attempt; it cannot speed one up.
@@ -166,13 +165,13 @@ def test_it_can_be_used_within_a_second_and_a_number_opens_within_100_ms(chromiu
     for _ in range(5):
         context = chromium.new_context(viewport={"width": 1280, "height": 900})
         page = context.new_page()
-        page.goto(urljoin(address, "glossary.html"))
+        page.goto(urljoin(built_book, "glossary.html"))
         allowed = max(1000, 3 * page.evaluate(LOADED))
         context.close()
         context = chromium.new_context(viewport={"width": 1280, "height": 900})
         page = context.new_page()
         page.add_init_script(READY)
-        page.goto(urljoin(address, "index.html"))
+        page.goto(urljoin(built_book, "index.html"))
         page.wait_for_function("window.ready")
         late.append(page.evaluate("window.ready") - allowed)
         expect(page.locator(".ex-way")).not_to_have_class(re.compile("ex-moving"), timeout=20_000)
@@ -204,13 +203,13 @@ OPENING = """async () => {
 }"""
 
 
-def test_it_weighs_less_than_a_megabyte_on_the_wire(chromium, address):
+def test_it_weighs_less_than_a_megabyte_on_the_wire(chromium, built_book):
     """As servers send it that compress texts, pictures further down included."""
     context = chromium.new_context()
     page = context.new_page()
     responses = {}
     page.on("response", lambda response: responses.update({response.url: response}))
-    page.goto(urljoin(address, "index.html"), wait_until="load")
+    page.goto(urljoin(built_book, "index.html"), wait_until="load")
     page.evaluate("document.querySelectorAll('img').forEach((img) => { img.loading = 'eager'; })")
     page.wait_for_load_state("networkidle")
     weights = {}
@@ -225,9 +224,9 @@ def test_it_weighs_less_than_a_megabyte_on_the_wire(chromium, address):
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
-def test_a_unit_is_pointed_at_and_taken_to_pieces(width, theme, chromium, address):
+def test_a_unit_is_pointed_at_and_taken_to_pieces(width, theme, chromium, built_book):
     tab = Tab(chromium, width, theme)
-    page = tab.open(urljoin(address, "index.html"))
+    page = tab.open(urljoin(built_book, "index.html"))
     expect(page.locator(".ex-way")).to_have_attribute("aria-busy", "false")
     words = page.locator(".ex-flow-words")
     stage = page.locator(".ex-stage")

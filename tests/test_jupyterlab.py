@@ -18,11 +18,9 @@ import nbformat.v4 as nbf
 import pytest
 from jupyter_client import BlockingKernelClient
 from playwright.sync_api import expect
-from test_widgets import chromium
 
 from alexnet_lib.teaching import widgets
 
-__all__ = ["chromium"]  # a fixture that is used here
 expect.set_options(timeout=30_000)  # other work on the machine can keep a page waiting
 
 TOKEN = "of-this-test-alone"

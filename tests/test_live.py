@@ -26,6 +26,7 @@ import yaml
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from conftest import BOOK, ROOT, fields_of
+from pages import AXE_OPTIONS, BROWSER_ARGUMENTS, Tab
 from PIL import Image
 from playwright.sync_api import expect
 from safetensors.numpy import load_file, save
@@ -35,15 +36,7 @@ from test_explorers import (
     eventually,
     swipe,
 )
-from test_pages import AXE_OPTIONS, BROWSER_ARGUMENTS, Tab
-from test_widgets import (
-    SMALL_TEXT,
-    assert_nothing_jumps,
-    chromium,
-    in_browser,
-    outputs,
-    served,
-)
+from test_widgets import SMALL_TEXT, assert_nothing_jumps, in_browser, outputs, served
 
 from alexnet_lib import architecture, inspection, preprocess_input, pretrained
 from alexnet_lib.formats import compact
@@ -51,8 +44,6 @@ from alexnet_lib.model import build
 from alexnet_lib.teaching.widgets import FeatureMaps, Occlusion, bundles
 from alexnet_lib.teaching.widgets.feature_maps import LEVELS, WEIGHT_LEVELS, strongest_slices
 from alexnet_lib.teaching.widgets.occlusion import grey_range
-
-__all__ = ["chromium"]  # a fixture that is used here
 
 sys.path.insert(0, str(BOOK / "_ext"))
 import alexnet_live

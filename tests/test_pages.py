@@ -5,19 +5,17 @@ host, be no wider than the screen, and give axe-core nothing to object to.
 """
 
 import functools
-import http.server
 import re
 import sys
-import threading
 from urllib.parse import unquote, urljoin, urlsplit
 
-import browser as installed
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from conftest import BUILT, ROOT, documents, notebooks
 from fontTools.ttLib import TTFont
-from playwright.sync_api import TimeoutError, expect, sync_playwright
+from pages import AXE_OPTIONS, BROWSER_ARGUMENTS
+from playwright.sync_api import TimeoutError, expect
 
 PAGES = [f"{name}.html" for name in (*documents(), "search", "genindex", "404")]
 # A page's own weight is what a browser with an empty cache fetches for it, pictures further down
@@ -28,27 +26,6 @@ NETWORK, ITS_PAGE = "/_static/live/", "live.html"
 WIDTHS = (1280, 390)
 THEMES = ("light", "dark")
 
-BROWSER_ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-# "preload" would fetch the style sheets again, from addresses that axe resolves wrongly.
-AXE_OPTIONS = {
-    "preload": False,
-    "runOnly": {
-        "type": "tag",
-        "values": [
-            *("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"),
-            *("best-practice", "experimental"),
-        ],
-    },
-}
 # What is folded away is part of the page, so it is unfolded before anything is judged.
 UNFOLD = """() => {
     document.querySelectorAll("details").forEach((details) => { details.open = true; });
@@ -64,96 +41,13 @@ def built():
         pytest.fail(f"{', '.join(missing)} not in {BUILT}: run `make book` first")
 
 
-@pytest.fixture(scope="module")
-def address():
-    """The address of a server of the built book on this machine."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *arguments):
-            pass
-
-    handler = functools.partial(Quiet, directory=str(BUILT))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def program():
-    """The path of a Chromium."""
-    path = installed.find()
-    if path is None:
-        pytest.fail("no Chromium: install one (Debian: apt-get install chromium) or set CHROMIUM")
-    return path
-
-
-@pytest.fixture(scope="module")
-def chromium(program):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=BROWSER_ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-class Tab:
-    """A page of the browser that writes down what it should not have done."""
-
-    def __init__(self, browser, width, theme):
-        # Colours are judged once they stand still; our style sheet obeys this preference.
-        self.context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce"
-        )
-        self.page = self.context.new_page()
-        self.complaints = []
-        self.page.on("console", self._hear)
-        self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
-        self.page.on("request", self._see_request)
-        self.page.on("response", self._see_response)
-
-    def open(self, url):
-        self.complaints.clear()
-        parts = urlsplit(url)
-        self.origin = f"{parts.scheme}://{parts.netloc}/"
-        self.page.goto(url, wait_until="load")
-        self.page.evaluate("() => document.fonts.ready")
-        return self.page
-
-    def _hear(self, message):
-        if message.type in ("error", "warning"):
-            self.complaints.append(f"console {message.type}: {message.text}")
-
-    def _see_request(self, request):
-        if not request.url.startswith((self.origin, "data:", "blob:")):
-            self.complaints.append(f"request to another host: {request.url}")
-
-    def _see_response(self, response):
-        if response.status >= 400:
-            self.complaints.append(f"{response.status} for {response.url}")
-
-
-@pytest.fixture(scope="module")
-def tabs(chromium):
-    """One tab for each width and theme, used for every page in turn."""
-    tabs = {}
-
-    def tab(width, theme):
-        if (width, theme) not in tabs:
-            tabs[width, theme] = Tab(chromium, width, theme)
-        return tabs[width, theme]
-
-    yield tab
-    for tab in tabs.values():
-        tab.context.close()
-
-
 @pytest.mark.parametrize("page_name", PAGES)
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("width", WIDTHS)
-def test_page_is_quiet_fits_and_is_accessible(page_name, theme, width, tabs, address):
+def test_page_is_quiet_fits_and_is_accessible(page_name, theme, width, tabs, built_book):
     where = f"{page_name} at {width} px, {theme}"
     tab = tabs(width, theme)
-    page = tab.open(urljoin(address, page_name))
+    page = tab.open(urljoin(built_book, page_name))
     assert page.evaluate("document.documentElement.dataset.theme") == theme, where
     page.evaluate(UNFOLD)
     assert not tab.complaints, where
@@ -216,10 +110,10 @@ CUT_OFF = """() => {
 
 
 @pytest.mark.parametrize("page_name", PAGES)
-def test_nothing_is_cut_off_on_a_wide_screen(page_name, with_scroll_bars, address):
+def test_nothing_is_cut_off_on_a_wide_screen(page_name, with_scroll_bars, built_book):
     """Tables show all their columns; code that is wider than the page has a bar to scroll it by."""
     page = with_scroll_bars
-    page.goto(urljoin(address, page_name), wait_until="load")
+    page.goto(urljoin(built_book, page_name), wait_until="load")
     page.evaluate("() => document.fonts.ready")
     for width in (1280, 1600, 1920):
         page.set_viewport_size({"width": width, "height": 900})
@@ -230,9 +124,9 @@ def test_nothing_is_cut_off_on_a_wide_screen(page_name, with_scroll_bars, addres
             assert page.evaluate(CUT_OFF) == [], f"{page_name} at {width} px"
 
 
-def test_the_switch_of_the_theme_works(tabs, address):
+def test_the_switch_of_the_theme_works(tabs, built_book):
     tab = tabs(1280, "light")
-    page = tab.open(urljoin(address, "index.html"))
+    page = tab.open(urljoin(built_book, "index.html"))
     seen = set()
     for _ in range(3):
         page.click(".theme-switch-button")
@@ -251,36 +145,36 @@ def test_the_switch_of_the_theme_works(tabs, address):
         ("colorful", "14_what_is_it_looking_at.html"),
     ],
 )
-def test_search_finds_a_chapter(words, expected, tabs, address):
+def test_search_finds_a_chapter(words, expected, tabs, built_book):
     """277 is a slip for 227 in the notes that this book began with; who has it finds why."""
     tab = tabs(1280, "light")
-    page = tab.open(urljoin(address, f"search.html?q={words}"))
+    page = tab.open(urljoin(built_book, f"search.html?q={words}"))
     found = page.locator(f"#search-results li a[href^='{expected}']")
     found.first.wait_for(timeout=20_000)
     assert not tab.complaints
 
 
-def test_search_takes_british_and_american_spelling(tabs, address):
+def test_search_takes_british_and_american_spelling(tabs, built_book):
     """The same pages, and the lines with the word, whichever is typed."""
     tab = tabs(1280, "light")
     for pair in (("colour", "color"), ("neighbour", "neighbor"), ("optimiser", "optimizer")):
         found = []
         for words in pair:
-            page = tab.open(urljoin(address, f"search.html?q={words}"))
+            page = tab.open(urljoin(built_book, f"search.html?q={words}"))
             page.get_by_text("Search finished, found").wait_for(timeout=20_000)
             results = page.locator("#search-results > ul > li > a").all()
             found.append({result.get_attribute("href").partition("?")[0] for result in results})
         assert found[0] == found[1]
         assert len(found[0]) >= 2
-    page = tab.open(urljoin(address, "search.html?q=neighbor"))
+    page = tab.open(urljoin(built_book, "search.html?q=neighbor"))
     context = page.locator("#search-results li p.context").first
     expect(context).to_contain_text("neighbour", timeout=20_000)
     assert not tab.complaints
 
 
-def test_search_field_of_a_chapter_leads_to_the_search(tabs, address):
+def test_search_field_of_a_chapter_leads_to_the_search(tabs, built_book):
     tab = tabs(1280, "light")
-    page = tab.open(urljoin(address, "04_relu.html"))
+    page = tab.open(urljoin(built_book, "04_relu.html"))
     page.locator(".bd-sidebar-primary .search-button__button").first.click()
     page.locator("#pst-search-dialog input[name=q]").fill("277")
     page.keyboard.press("Enter")
@@ -290,12 +184,12 @@ def test_search_field_of_a_chapter_leads_to_the_search(tabs, address):
 
 
 @pytest.mark.parametrize("page_name", PAGES)
-def test_page_is_light(page_name, chromium, address):
+def test_page_is_light(page_name, chromium, built_book):
     context = chromium.new_context()
     page = context.new_page()
     responses = {}
     page.on("response", lambda response: responses.update({response.url: response}))
-    page.goto(urljoin(address, page_name), wait_until="load")
+    page.goto(urljoin(built_book, page_name), wait_until="load")
     page.evaluate("document.querySelectorAll('img').forEach((img) => { img.loading = 'eager'; })")
     page.wait_for_load_state("networkidle")
     weights = {
@@ -317,11 +211,11 @@ def test_book_is_light():
     assert weight <= HEAVIEST_BOOK, f"{weight} bytes"
 
 
-def test_every_icon_is_in_the_font(tabs, address):
+def test_every_icon_is_in_the_font(tabs, built_book):
     """An icon whose sign the cut font lacks would be an empty box."""
     tab = tabs(1280, "light")
     for page_name in ("index.html", "03_eight_layers_one_table.html", "search.html"):
-        page = tab.open(urljoin(address, page_name))
+        page = tab.open(urljoin(built_book, page_name))
         icons = page.evaluate(ICONS)
         assert len(icons) >= 5
         for icon in icons:
@@ -343,9 +237,9 @@ def icon_signs(weight):
 
 
 @pytest.mark.parametrize("page_name", [f"{path.stem}.html" for path in notebooks()])
-def test_page_prints_on_a4_unfolded_and_without_controls(page_name, chromium, address):
+def test_page_prints_on_a4_unfolded_and_without_controls(page_name, chromium, built_book):
     page = chromium.new_page(viewport={"width": 794, "height": 1123})
-    page.goto(urljoin(address, page_name), wait_until="load")
+    page.goto(urljoin(built_book, page_name), wait_until="load")
     folded = page.locator(".bd-article details:not([open])")
     before = folded.count()
     assert before, "a chapter has folded solutions"
@@ -364,13 +258,13 @@ def test_page_prints_on_a4_unfolded_and_without_controls(page_name, chromium, ad
     assert {tuple(round(float(n)) for n in box.split()) for box in boxes} == {(0, 0, 595, 842)}
 
 
-def test_mathematics_has_its_font(tabs, address):
+def test_mathematics_has_its_font(tabs, built_book):
     """Every glyph, the italics that browsers make of letters too: nobody else's font is needed."""
     tab = tabs(1280, "light")
     browser = tab.context.new_cdp_session(tab.page)
     for page_name in PAGES:
         if "<math" in (BUILT / page_name).read_text("utf-8"):
-            tab.open(urljoin(address, page_name))
+            tab.open(urljoin(built_book, page_name))
             browser.send("DOM.enable")
             browser.send("CSS.enable")
             root = browser.send("DOM.getDocument")["root"]["nodeId"]

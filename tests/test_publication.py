@@ -6,13 +6,11 @@ import threading
 
 import pytest
 from bs4 import BeautifulSoup
+from pages import Tab
 from PIL import Image
-from test_pages import Tab
-from test_widgets import build, chromium
+from test_widgets import build
 
 from alexnet_lib.teaching.widgets import ShapeCalculator
-
-__all__ = ["chromium"]  # a fixture that is used here
 
 REPOSITORY = "https://github.com/a-publisher/a-fork"
 SITE = "https://a-publisher.github.io"

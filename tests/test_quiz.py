@@ -17,14 +17,13 @@ import yaml
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from conftest import BOOK, ROOT, notebooks
+from pages import AXE_OPTIONS, Tab
 from playwright.sync_api import expect
-from test_pages import AXE_OPTIONS, THEMES, WIDTHS, Tab
-from test_widgets import chromium
+from test_pages import THEMES, WIDTHS
 
 sys.path.insert(0, str(BOOK / "_ext"))
 import quiz
 
-__all__ = ["chromium"]  # a fixture that is used here
 expect.set_options(timeout=20_000)  # other work on the machine can keep a page waiting
 
 QUIZ = r"""

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 import skimage.data
-from test_widgets import chromium
 
 from alexnet_lib import AlexNet, architecture, inspection, preprocess_input, pretrained
 from alexnet_lib.data.pictures import square_of_array
@@ -13,8 +12,6 @@ from alexnet_lib.formats import compact
 from alexnet_lib.model import build
 from alexnet_lib.teaching.widgets import Flow, OneNumber, bundles, recordings
 from alexnet_lib.teaching.widgets.recorded import CHAPTERS
-
-__all__ = ["chromium"]  # a fixture that is used here
 
 # Every `apart`-th unit of the maps that are kept: what the browser makes of its parts, how the
 # parts add up, and what it reads where it does not compute.

@@ -14,9 +14,6 @@ from bs4 import BeautifulSoup
 from conftest import BUILT, ROOT, documents, notebooks
 from nbformat import read
 from pypdf import PdfReader
-from test_pages import address, chromium, program
-
-__all__ = ["address", "chromium", "program"]  # fixtures that are used here
 
 FILES = {kind: ROOT / "_build" / f"alexnet-layer-by-layer.{kind}" for kind in ("pdf", "epub")}
 ANSWERS = "Answers to the quizzes"
@@ -227,9 +224,9 @@ SEEN = """() => {
 
 
 @pytest.mark.parametrize("page_name", [f"{path.stem}.html" for path in notebooks()])
-def test_a_dark_page_is_printed_black_on_white(page_name, chromium, address):
+def test_a_dark_page_is_printed_black_on_white(page_name, chromium, built_book):
     page = chromium.new_page(color_scheme="dark")
-    page.goto(urljoin(address, page_name), wait_until="load")
+    page.goto(urljoin(built_book, page_name), wait_until="load")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     page.evaluate(SEEN)
     page.emulate_media(media="print", color_scheme="dark")
@@ -258,9 +255,9 @@ WHOLE = """() => [...document.querySelectorAll(".bd-article :is(figure, img, svg
 
 
 @pytest.mark.parametrize("page_name", [f"{path.stem}.html" for path in notebooks()])
-def test_no_chart_is_cut_by_the_end_of_a_sheet_or_leaves_it(page_name, chromium, address):
+def test_no_chart_is_cut_by_the_end_of_a_sheet_or_leaves_it(page_name, chromium, built_book):
     page = chromium.new_page(viewport={"width": 672, "height": 986})  # what A4 leaves inside
-    page.goto(urljoin(address, page_name), wait_until="load")
+    page.goto(urljoin(built_book, page_name), wait_until="load")
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     found = page.evaluate(WHOLE)

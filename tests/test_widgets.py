@@ -5,19 +5,15 @@ used in a real browser as readers use it.
 """
 
 import contextlib
-import functools
-import http.server
 import json
 import random
 import re
 import shutil
 import subprocess
 import sys
-import threading
 from itertools import pairwise
 from pathlib import Path
 
-import browser as installed
 import ipywidgets.embed
 import nbformat.v4 as nbf
 import pytest
@@ -25,8 +21,9 @@ import yaml
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from conftest import ROOT
-from playwright.sync_api import expect, sync_playwright
-from test_pages import AXE_OPTIONS, BROWSER_ARGUMENTS, Tab
+from pages import AXE_OPTIONS, Tab
+from pages import served as pages_on_a_server
+from playwright.sync_api import expect
 from traitlets import TraitError
 
 from alexnet_lib.architecture import VARIANTS, InputTooSmallError, slide, trace
@@ -174,18 +171,10 @@ def build(folder, widgets):
 
 
 @contextlib.contextmanager
-def served(pages):
+def served(folder):
     """The address of the chapter on a server of its own."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *arguments):
-            pass
-
-    handler = functools.partial(Quiet, directory=str(pages))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/chapter.html"
-        server.shutdown()
+    with pages_on_a_server(folder) as address:
+        yield f"{address}chapter.html"
 
 
 @pytest.fixture(scope="module")
@@ -198,17 +187,6 @@ def pages(tmp_path_factory):
 def address(pages):
     with served(pages) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    path = installed.find()
-    if path is None:
-        pytest.fail("no Chromium: install one (Debian: apt-get install chromium) or set CHROMIUM")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=BROWSER_ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 class Calculator:
