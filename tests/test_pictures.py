@@ -1,6 +1,8 @@
 """Decoding against Pillow: every format, mode and orientation arrives as the same RGB square."""
 
 import io
+import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -174,6 +176,40 @@ def test_broken_files(tmp_path, contents, reason):
         pictures.inspect(path)
     with pytest.raises(pictures.BrokenPictureError, match=r"a\.jpg cannot be read"):
         pictures.read(path)
+
+
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
+
+
+def test_heic_needs_a_package_and_says_which(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.setattr(Image, "OPEN", {k: v for k, v in Image.OPEN.items() if k != "HEIF"})
+    (tmp_path / "a.jpg").write_bytes(HEIC)
+    with pytest.raises(pictures.BrokenPictureError, match=r"HEIC.*pip install pillow-heif"):
+        pictures.inspect(tmp_path / "a.jpg")
+
+
+def test_heic_where_the_package_is(tmp_path, monkeypatch):
+    package = pytest.importorskip("pillow_heif")
+    image = Image.fromarray(scene())
+    package.from_pillow(image).save(tmp_path / "a.heic", quality=95)
+    monkeypatch.setattr(Image, "OPEN", {k: v for k, v in Image.OPEN.items() if k != "HEIF"})
+    assert difference(tmp_path / "a.heic", reference(image)).mean() < 3
+
+
+def test_a_photograph_of_a_phone_with_200_megapixels(tmp_path):
+    """With what some phones write behind the picture; and no warning of Pillow's."""
+    image = Image.new("RGB", (16320, 12240), (90, 120, 30))
+    image.paste((200, 10, 10), (6000, 4000, 10000, 8000))
+    image.save(tmp_path / "a.jpg", quality=80)
+    with open(tmp_path / "a.jpg", "ab") as file:
+        file.write(bytes(500))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert pictures.inspect(tmp_path / "a.jpg", look=True).width == 16320
+        np.testing.assert_allclose(
+            pictures.read(tmp_path / "a.jpg")[128, 128], [200, 10, 10], atol=3
+        )
 
 
 def test_missing_file(tmp_path):
