@@ -17,6 +17,8 @@ class DishonestFileError(Exception):
 
 
 _MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
+RECORD = "run.json"
+"""How a file of `transfer` was made. Nothing that loads a model reads it."""
 _LONGEST_CONFIG = 2**24
 """Bytes. AlexNet's has about 15,000, and a thousand names of classes 30,000 more."""
 
@@ -30,7 +32,7 @@ def expect_honest(path: Path) -> None:
     """
     with zipfile.ZipFile(path) as bundle:
         members = {member.filename: member for member in bundle.infolist()}
-        if other := sorted(set(members) - set(_MEMBERS)):
+        if other := sorted(set(members) - {*_MEMBERS, RECORD}):
             raise DishonestFileError(f"it holds {other[0]!r}, which no model of this library has.")
         if missing := [name for name in _MEMBERS if name not in members]:
             raise DishonestFileError(f"it has no {missing[0]}, so that it is no .keras file.")

@@ -11,10 +11,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from . import applications, augmentation, pretrained, tensorflow_only, transfer  # noqa: F401
 from .data import pictures
+from .data.layout import is_data
 from .labels import imagenet_classes
 from .preprocessing import preprocess_layer
 from .training.devices import uses_xla
@@ -173,14 +173,12 @@ def _answer(path: Path, row: np.ndarray | str, names, top: int) -> PredictedFile
 
 
 def _pictures_below(folder: Path) -> list[Path]:
-    known = Image.registered_extensions().items()
-    endings = {ending for ending, kind in known if kind in pictures.FORMATS}
     found = []
     for inside, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = filter(is_data, folders)
         found += [
             Path(inside, name)
-            for name in names
-            if Path(name).suffix.lower() in endings and not name.startswith(".")
+            for name in filter(is_data, names)
+            if Path(name).suffix.lower() in pictures.SUFFIXES
         ]
     return sorted(found)

@@ -31,6 +31,7 @@ from .architecture import STANDARD_DEVIATION
 from .data import Dataset
 from .layers import LocalResponseNormalization
 from .model import description, load_model
+from .model_file import RECORD
 from .preprocessing import Prepared, Preprocess, preprocess_layer, with_preprocessing
 from .terminal import printable
 from .training import checkpoints, fit
@@ -491,7 +492,7 @@ class _Job:
             whole.save(unfinished)
             # How it was made travels in the file: a call that finds it there need not train.
             with zipfile.ZipFile(unfinished, "a") as file:
-                file.writestr(_RECORD, record)
+                file.writestr(RECORD, record)
 
         files.write(self.out, write, 4 * whole.count_params())
         self._say(f"Written: {self.out}.")
@@ -508,16 +509,19 @@ class _Job:
         console.print(printable(line, lines=True), markup=False)
 
 
-_RECORD = "run.json"
+_LONGEST_RECORD = 2**24
+"""Bytes. A history of a thousand epochs has some 300,000."""
 
 
 def _record_in(path: Path) -> dict | None:
     """How a `.keras` file was made, where it says so."""
     try:
-        with zipfile.ZipFile(path) as file:
-            return json.loads(file.read(_RECORD))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        with zipfile.ZipFile(path) as file, file.open(RECORD) as record:
+            # The file may be somebody else's: what is longer is not read to its end.
+            known = json.loads(record.read(_LONGEST_RECORD))
+    except (OSError, KeyError, ValueError, RecursionError, zipfile.BadZipFile):
         return None
+    return known if isinstance(known, dict) and {"made", "history"} <= known.keys() else None
 
 
 def _digest(layers: Sequence[keras.layers.Layer]) -> str:

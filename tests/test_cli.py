@@ -131,6 +131,8 @@ def test_predict_takes_folders_in_batches_and_says_as_evaluate_does(finetuned, p
     (folder / "red" / ".hidden.png").write_bytes(b"")
     (folder / "red" / "17.png").write_bytes(b"broken")
     (folder / "empty").mkdir()
+    (folder / "red" / "@eaDir").mkdir()
+    (folder / "red" / "@eaDir" / "thumb.jpg").write_bytes(b"of a disk station")
     result = alexnet("predict", out, folder / "red", folder / "empty", folder / "blue", "--json")
     answers = json.loads(result.stdout)
     asked = [folder / "red" / f"{number:02}.png" for number in range(40)]
@@ -222,9 +224,9 @@ def test_published_networks_have_imagenets_names_and_take_wordnets_numbers(tmp_p
     assert names[4] == "crane (n00000004)"
     monkeypatch.setattr("alexnet_lib.labels.imagenet_classes", lambda: index)
     folders = ["n00000002", "n00000005"]
-    assert evaluate._labels("dir", "bvlc", folders, names) == [2, 5]
+    assert evaluate._labels("dir", folders, names) == [2, 5]
     with pytest.raises(ValueError, match="or by WordNet's numbers"):
-        evaluate._labels("dir", "bvlc", ["cats"], names)
+        evaluate._labels("dir", ["cats"], names)
 
 
 def test_names_with_brackets_are_no_markup(finetuned, pictures, tmp_path):
@@ -365,7 +367,6 @@ def test_train_trains_evaluates_and_does_not_repeat(pictures, tmp_path, monkeypa
     assert (description["seed"], description["data"]["training"]["seed"]) == (3, 3)
     page = (tmp_path / "run" / "report.html").read_text("utf-8")
     assert "of 6 held-out pictures are named right" in page
-    assert "did best on these very pictures" in page
     again = alexnet(*command)
     assert again.exit_code == 0
     assert "holds a finished run" in again.stdout

@@ -193,7 +193,8 @@ def test_balanced_is_a_class_weight_everywhere(tmp_path):
     run = {"quiet": True, "recipe": tiny.recipe(epochs=1), "validation": None}
     training.fit(model, examples, run_dir=tmp_path / "run", class_weights="balanced", **run)
     kept = json.loads((tmp_path / "run" / "run.json").read_text())["data"]["class weights"]
-    assert kept == {str(k): v for k, v in transfer.balanced_weights(examples).items()}
+    # By name: a run that loses pictures has other weights, and is the same run.
+    assert kept == "balanced"
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ class Files(_Listed):
     def lost(self):
         def problem(path, header) -> str | None:
             try:
-                same = pictures.inspect(os.fsdecode(path)) == header
+                same = pictures.inspect(os.fsdecode(path)).digest == header.digest
             except pictures.BrokenPictureError as error:
                 return str(error)
             return None if same else "another picture than before"
@@ -163,6 +163,7 @@ class Files(_Listed):
             np.concatenate([self.labels, other.labels]),
             self.class_names,
             self.left_out,
+            self.place,
         )
         both._sizes_and_times = [*self._sizes_and_times, *other._sizes_and_times]
         places = {path: place for place, path in enumerate(both.files())}
@@ -176,6 +177,7 @@ class Files(_Listed):
             files.labels[list(places)],
             files.class_names,
             files.left_out,
+            files.place,
         )
         some._sizes_and_times = [files._sizes_and_times[place] for place in places]
         return some
