@@ -40,7 +40,6 @@ from sklearn.decomposition import PCA
 
 from alexnet_lib import AlexNet, architecture, files, model, preprocess_input, pretrained
 from alexnet_lib.architecture import STANDARD_DEVIATION
-from alexnet_lib.formats import compact
 from alexnet_lib.training import checkpoints
 
 FC_UNITS = 512
@@ -349,7 +348,7 @@ def main(arguments):
     trained = train(sets, len(class_names), arguments)
     keras.config.set_dtype_policy("float32")
     paper = fold(trained, len(class_names))
-    compact.write(paper, arguments.out, class_names)
+    pretrained.save(paper, arguments.out, class_names, eight_bits=True)
     print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.2f} MB")
 
 

@@ -22,7 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 # Files of tests that take seconds: the loop of work is `make test-fast`.
 FAST = {
-    "test_architecture", "test_augmentation", "test_compact", "test_description",
+    "test_architecture", "test_augmentation", "test_eight_bits", "test_description",
     "test_differences", "test_exercises", "test_formats", "test_layers", "test_pictures",
     "test_prose", "test_quiz",
     "test_repository", "test_security",
@@ -44,7 +44,7 @@ def notebooks() -> list[Path]:
 def fields_of(variant: str, input_size: int | None = None) -> dict:
     """Where the units of each layer of a variant look, as explorers take it."""
     from alexnet_lib.architecture import trace, variant_named
-    from alexnet_lib.teaching.widgets.fields import field_of
+    from alexnet_lib.teaching.widgets.receptive_fields import field_of
 
     records = trace(input_size or variant_named(variant).input_size, variant)
     return {record.name: field_of(record) for record in records}

@@ -44,7 +44,7 @@ from traitlets import TraitError
 
 from alexnet_lib import AlexNet, LocalResponseNormalization, architecture, augmentation, pretrained
 from alexnet_lib.data.pictures import square_of_array
-from alexnet_lib.formats import compact
+from alexnet_lib.formats import eight_bits
 from alexnet_lib.teaching import plots
 from alexnet_lib.teaching.widgets import (
     Activations,
@@ -58,8 +58,8 @@ from alexnet_lib.teaching.widgets import (
     TrainingRuns,
     activations,
     bundles,
-    chance,
     photographs,
+    random_numbers,
 )
 from alexnet_lib.teaching.widgets.activations import DERIVATIVES, FUNCTIONS, gradient_through_depth
 from alexnet_lib.teaching.widgets.dropout import masks, sums
@@ -101,7 +101,7 @@ def recorded():
     """What an explorer takes that shows a pass through the network: model, pictures, names."""
     model = AlexNet(weights="pocket")
     pictures = {"cat": square_of_array(photograph(), 227)}
-    return model, pictures, compact.read(pretrained.POCKET)[1]["class_names"]
+    return model, pictures, eight_bits.read(pretrained.POCKET)[1]["class_names"]
 
 
 CURVES = {"ReLU": (0.3, 20), "tanh": (0.1, 24), "sigmoid, slow": (0.03, 20)}
@@ -246,7 +246,7 @@ def test_normalization_agrees_with_python(chromium):
 
 def test_random_numbers_agree_with_python(chromium):
     inputs = [[seed, 1000] for seed in (0, 1, 9999, 2**31 - 1)]
-    for call, ours in (("uniforms", chance.uniforms), ("normals", chance.normals)):
+    for call, ours in (("uniforms", random_numbers.uniforms), ("normals", random_numbers.normals)):
         spread = (
             f"export const {call}List = (...a) => [...{call}(...a)];"  # typed arrays stay there
         )
@@ -255,8 +255,8 @@ def test_random_numbers_agree_with_python(chromium):
             inputs, in_browser(chromium, f"{call}List", inputs, source), strict=True
         ):
             np.testing.assert_allclose(found, ours(seed, length), rtol=1e-12)
-    assert stats.kstest(chance.uniforms(5, 20_000), "uniform").pvalue > 0.01
-    assert stats.kstest(chance.normals(5, 20_000), "norm").pvalue > 0.01
+    assert stats.kstest(random_numbers.uniforms(5, 20_000), "uniform").pvalue > 0.01
+    assert stats.kstest(random_numbers.normals(5, 20_000), "norm").pvalue > 0.01
 
 
 def test_activations_agree_with_python(chromium):
@@ -303,7 +303,7 @@ def test_gradient_through_depth_is_the_derivative(monkeypatch):
     monkeypatch.setattr(activations, "WIDTH", 6)
     monkeypatch.setattr(activations, "EXAMPLES", 2)
     monkeypatch.setattr(activations, "DEEPEST", 3)
-    draw = chance.normals(4, 3 * 36 + 24)
+    draw = random_numbers.normals(4, 3 * 36 + 24)
     weights = draw[:108].reshape(3, 6, 6) * 1.2 / np.sqrt(6)
     inputs, ends = draw[108:].reshape(2, 6, 2)
 

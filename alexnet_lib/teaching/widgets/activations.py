@@ -4,7 +4,7 @@ import numpy as np
 import traitlets
 
 from ..colours import ACTIVATION_LINES
-from . import chance, stills
+from . import random_numbers, stills
 from .explorer import Explorer
 
 WIDTH, EXAMPLES = 48, 8
@@ -34,7 +34,7 @@ def gradient_through_depth(function: str, depth: int, gain: float, seed: int) ->
     Returns:
         `(depth + 1,)`: root mean squares over 8 examples, divided by the last.
     """
-    draw = chance.normals(seed, DEEPEST * WIDTH**2 + 2 * WIDTH * EXAMPLES)
+    draw = random_numbers.normals(seed, DEEPEST * WIDTH**2 + 2 * WIDTH * EXAMPLES)
     ends = draw[DEEPEST * WIDTH**2 :].reshape(2, WIDTH, EXAMPLES)
     weights = draw[: depth * WIDTH**2].reshape(depth, WIDTH, WIDTH) * gain / np.sqrt(WIDTH)
     activities, slopes = ends[0], []

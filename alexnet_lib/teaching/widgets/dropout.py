@@ -3,7 +3,7 @@
 import numpy as np
 import traitlets
 
-from . import chance, stills
+from . import random_numbers, stills
 from .explorer import Explorer
 
 MOST_UNITS, MOST_DRAWS = 48, 2000
@@ -12,7 +12,7 @@ TAKEN, SILENT = 'fill="#0072b2"', 'fill="none" stroke="#8c8c8c" stroke-dasharray
 
 def masks(rate: float, seed: int, draws: int, units: int) -> np.ndarray:
     """Which units stay: bool `(draws, units)`. A unit stays if its coin, of [0, 1), is ≥ rate."""
-    return chance.uniforms(seed, draws * units).reshape(draws, units) >= rate
+    return random_numbers.uniforms(seed, draws * units).reshape(draws, units) >= rate
 
 
 def sums(activities, weights, rate: float, seed: int, draws: int, inverted: bool) -> np.ndarray:
@@ -67,10 +67,10 @@ class Dropout(Explorer):
     ):
         if activities is None:
             units = 24 if weights is None else len(np.ravel(weights))
-            activities = np.maximum(chance.normals(1, 2 * units)[:units] + 0.5, 0)
+            activities = np.maximum(random_numbers.normals(1, 2 * units)[:units] + 0.5, 0)
         activities = np.asarray(activities, "float64")
         if weights is None:
-            weights = chance.normals(2, 2 * activities.size)[: activities.size] / 2
+            weights = random_numbers.normals(2, 2 * activities.size)[: activities.size] / 2
         weights = np.asarray(weights, "float64")
         if activities.shape != weights.shape or activities.ndim != 1 or not activities.size:
             raise ValueError(

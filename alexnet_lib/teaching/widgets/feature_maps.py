@@ -8,8 +8,8 @@ import traitlets
 from ...architecture import LayerTrace
 from . import photographs, stills
 from .explorer import Explorer
-from .fields import Field, field_of
-from .measured import map_url, packed
+from .packing import map_url, packed
+from .receptive_fields import Field, field_of
 
 LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 LEVELS = 127

@@ -4,7 +4,7 @@ import numpy as np
 import traitlets
 
 from . import photographs, recordings, stills
-from .measured import map_url
+from .packing import map_url
 from .recorded import Recorded
 
 TOWERS = ("#2680c2", "#e2761b")

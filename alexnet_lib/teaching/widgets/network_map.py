@@ -6,7 +6,7 @@ from ... import architecture
 from ..colours import colour_of, kind_named
 from . import photographs, stills
 from .explorer import Explorer
-from .fields import field_of
+from .receptive_fields import field_of
 
 
 def links(record: architecture.LayerTrace, towers: int) -> str:

@@ -8,7 +8,7 @@ import traitlets
 from ...architecture import ILSVRC_MEAN
 from . import photographs, stills
 from .explorer import Explorer
-from .measured import map_url, packed
+from .packing import map_url, packed
 
 LEVELS = 10_000
 """Steps of a probability: hundredths of a per cent."""

@@ -1,7 +1,7 @@
 """One number: what a single unit of a network is made of, down to each product."""
 
 from . import photographs, stills
-from .fields import Field
+from .receptive_fields import Field
 from .recorded import Recorded
 
 

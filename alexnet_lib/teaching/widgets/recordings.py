@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..colours import kind_named
-from .fields import field_of
-from .measured import packed
 from .network_map import links
+from .packing import packed
+from .receptive_fields import field_of
 
 COLOUR_STEP = 5
 """Between two levels of a colour. The recorded picture has 52 levels of each, and the network saw
@@ -310,12 +310,12 @@ def packed_filters(layer, filters: np.ndarray) -> dict:
     """Some filters of a layer: one after the other, of each channel after channel.
 
     A weight is a whole number times its filter's scale: of 8 bits where the weights are from 8 bits
-    (`compact`), as those that come with the package are, else of 16.
+    (`eight_bits`), as those that come with the package are, else of 16.
     """
-    from ...formats import compact
+    from ...formats import eight_bits
 
     kernel, bias = (np.asarray(value, "float32") for value in layer.get_weights())
-    levels, scale = compact.quantize(kernel)
+    levels, scale = eight_bits.quantize(kernel)
     bits = 8
     if not np.allclose(levels * scale, kernel, rtol=1e-6, atol=0):
         bits = 16

@@ -8,7 +8,7 @@ import traitlets
 from ... import architecture
 from . import photographs, stills
 from .explorer import Explorer
-from .fields import field_of
+from .receptive_fields import field_of
 
 PLACES_A_SIDE = 5
 BEFORE, AFTER = 'fill="#56b4e9" fill-opacity="0.6"', 'fill="#0072b2"'
