@@ -13,7 +13,7 @@
 
 A data set that is not given as a path is taken from ALEXNET_HOME, or downloaded. --only picks
 parts, and what the others measured before stays in the file. The weights are a `.safetensors` file
-of `alexnet_lib.formats.eight_bits` or a `.keras` file of a training run.
+of `alexnet_lib.formats.quantization` or a `.keras` file of a training run.
 """
 
 import argparse

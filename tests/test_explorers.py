@@ -44,7 +44,7 @@ from traitlets import TraitError
 
 from alexnet_lib import AlexNet, LocalResponseNormalization, architecture, augmentation, pretrained
 from alexnet_lib.data.pictures import square_of_array
-from alexnet_lib.formats import eight_bits
+from alexnet_lib.formats import quantization
 from alexnet_lib.teaching import plots
 from alexnet_lib.teaching.widgets import (
     Activations,
@@ -101,7 +101,7 @@ def recorded():
     """What an explorer takes that shows a pass through the network: model, pictures, names."""
     model = AlexNet(weights="pocket")
     pictures = {"cat": square_of_array(photograph(), 227)}
-    return model, pictures, eight_bits.read(pretrained.POCKET)[1]["class_names"]
+    return model, pictures, quantization.read(pretrained.POCKET)[1]["class_names"]
 
 
 CURVES = {"ReLU": (0.3, 20), "tanh": (0.1, 24), "sigmoid, slow": (0.03, 20)}

@@ -39,7 +39,7 @@ from test_explorers import (
 from test_widgets import SMALL_TEXT, assert_nothing_jumps, in_browser, outputs, served
 
 from alexnet_lib import architecture, inspection, preprocess_input, pretrained
-from alexnet_lib.formats import eight_bits
+from alexnet_lib.formats import quantization
 from alexnet_lib.model import build
 from alexnet_lib.teaching.widgets import FeatureMaps, Occlusion, bundles
 from alexnet_lib.teaching.widgets.feature_maps import LEVELS, WEIGHT_LEVELS, strongest_slices
@@ -61,7 +61,7 @@ expect.set_options(timeout=30_000)  # on a busy machine a pass takes its time
 
 def shipped(layers=None):
     """The shipped network as a Keras model, or another description with its weights."""
-    arrays, description = eight_bits.read(pretrained.POCKET)
+    arrays, description = quantization.read(pretrained.POCKET)
     model = build(layers or description_of(description))
     for layer in model.layers:
         if layer.weights:
@@ -296,7 +296,7 @@ def assert_same(found, expected):
 def test_every_layer_of_the_shipped_network_equals_keras(
     shared, workers_page, network, pixels, where
 ):
-    layers = description_of(eight_bits.read(pretrained.POCKET)[1])
+    layers = description_of(quantization.read(pretrained.POCKET)[1])
     place = shared if where == "on the page" else workers_page.workers[0]
     found = browsers_layers(place, layers, pixels)
     expected = inspection.activations(network, np.asarray(preprocess_input(pixels)))
@@ -310,7 +310,7 @@ def test_other_variants_equal_keras(shared, variant):
     tensors = {}
     for layer in model.layers:
         if layer.weights:
-            kernel, scale = eight_bits.quantize(np.asarray(layer.kernel))
+            kernel, scale = quantization.quantize(np.asarray(layer.kernel))
             tensors |= {f"{layer.name}/kernel": kernel, f"{layer.name}/scale": scale}
             tensors[f"{layer.name}/bias"] = np.asarray(layer.bias)
             layer.set_weights([kernel * scale, layer.bias])
@@ -334,7 +334,7 @@ def without(model, silenced):
 
 @pytest.mark.parametrize("tower", [0, 1])
 def test_a_silent_tower_is_one_of_zeros(shared, pixels, tower):
-    layers = description_of(eight_bits.read(pretrained.POCKET)[1])
+    layers = description_of(quantization.read(pretrained.POCKET)[1])
     halves = {
         layer.name: range(tower * layer.filters // 2, (tower + 1) * layer.filters // 2)
         for layer in layers
@@ -347,7 +347,7 @@ def test_a_silent_tower_is_one_of_zeros(shared, pixels, tower):
 
 
 def test_silent_filters_and_no_normalization(shared, pixels):
-    layers = description_of(eight_bits.read(pretrained.POCKET)[1])
+    layers = description_of(quantization.read(pretrained.POCKET)[1])
     silenced = {"conv1": [3, 90], "conv3": [0], "fc7": [17]}
     found = browsers_layers(shared, layers, pixels, edits={"silenced": silenced, "lrn": False})
     bare = [layer for layer in layers if layer.kind != "normalization"]
@@ -376,7 +376,7 @@ HEAT = """async ([network, weights, pixels, target, edits]) => {
 @pytest.mark.parametrize("silenced", [{}, {"conv5": [3, 200], "fc7": [17]}])
 def test_the_heat_map_equals_keras(shared, pixels, silenced):
     described = alexnet_live.describe(
-        description_of(eight_bits.read(pretrained.POCKET)[1]), pixels.shape
+        description_of(quantization.read(pretrained.POCKET)[1]), pixels.shape
     )
     as_text = base64.b64encode(np.asarray(pixels, "<f4").tobytes()).decode()
     file = base64.b64encode(pretrained.POCKET.read_bytes()).decode()
@@ -723,7 +723,7 @@ def test_answers_are_those_of_keras(opened, network):
     jpeg = base64.b64decode(source.partition(",")[2])
     pixels = np.asarray(Image.open(io.BytesIO(jpeg)))
     probabilities = network.predict(np.asarray(preprocess_input(pixels))[None], verbose=0)[0]
-    names = eight_bits.read(pretrained.POCKET)[1]["class_names"]
+    names = quantization.read(pretrained.POCKET)[1]["class_names"]
     rows = it.panel.locator(".ex-answers li")
     for place, index in enumerate(np.argsort(-probabilities)[:5]):
         name, share = rows.nth(place).inner_text().split("\n")
@@ -746,7 +746,7 @@ def test_a_picture_of_the_reader_is_what_the_network_sees(opened, network):
     expect(it.first).not_to_have_text(before)
     np.testing.assert_array_equal(it.sees()[..., :3], square)
     expected = network.predict(np.asarray(preprocess_input(square))[None], verbose=0)[0]
-    name = eight_bits.read(pretrained.POCKET)[1]["class_names"][int(expected.argmax())]
+    name = quantization.read(pretrained.POCKET)[1]["class_names"][int(expected.argmax())]
     expect(it.first).to_contain_text(name)
     share = float(it.first.inner_text().split("\n")[1].split()[0])
     assert share == pytest.approx(100 * expected.max(), abs=0.15)
@@ -888,7 +888,7 @@ def test_a_picture_is_made_soft(opened, network):
     assert np.abs(seen - soft).mean() < 4 < np.abs(sharp - soft).mean()
     expected = network.predict(np.asarray(preprocess_input(seen))[None], verbose=0)[0]
     expect(it.first).to_contain_text(
-        eight_bits.read(pretrained.POCKET)[1]["class_names"][int(expected.argmax())]
+        quantization.read(pretrained.POCKET)[1]["class_names"][int(expected.argmax())]
     )
     it.page.wait_for_url("**soft=true*")
     it.press("Reset")
@@ -907,7 +907,7 @@ def test_the_heat_map_lies_where_its_units_look(opened, network):
 
     # Over the picture that the page shows, where Keras has it.
     pixels = it.sees()[..., :3]
-    names = eight_bits.read(pretrained.POCKET)[1]["class_names"]
+    names = quantization.read(pretrained.POCKET)[1]["class_names"]
     picture = np.asarray(preprocess_input(pixels))
     records = architecture.trace(fc_units=512, classes=15)
     map_ = inspection.grad_cam(network, picture, names.index(first), records=records)
@@ -1025,7 +1025,7 @@ def test_another_layer_shows_the_unit_that_looks_at_the_same_place(opened):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_units_of_the_last_layer_have_names_and_the_winner_is_seen(opened, width, theme):
-    names = eight_bits.read(pretrained.POCKET)[1]["class_names"]
+    names = quantization.read(pretrained.POCKET)[1]["class_names"]
     it = opened("#live?layer=fc8&channel=5", width=width, theme=theme).answered()
     expect(it.heading).to_have_text(f"fc8: unit 5 of 15, {names[5]}")
     expect(it.unit).to_contain_text(f"Unit 5 of fc8, {names[5]}: ")

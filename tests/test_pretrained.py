@@ -33,7 +33,7 @@ from alexnet_lib import AlexNet, architecture, labels, pretrained
 from alexnet_lib.architecture import VARIANTS, describe
 from alexnet_lib.data import downloads
 from alexnet_lib.data.downloads import Remote
-from alexnet_lib.formats import WeightsError, eight_bits, torch_file
+from alexnet_lib.formats import WeightsError, quantization, torch_file
 from alexnet_lib.model import build
 from alexnet_lib.preprocessing import with_preprocessing
 
@@ -407,7 +407,7 @@ def test_a_layer_that_the_model_lacks_is_no_small_matter(tmp_path):
 
 
 def test_the_shipped_weights_have_class_names():
-    _, description = eight_bits.read(pretrained.POCKET)
+    _, description = quantization.read(pretrained.POCKET)
     assert pretrained.class_names("pocket") == tuple(description["class_names"])
 
 

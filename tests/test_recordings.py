@@ -8,7 +8,7 @@ import skimage.data
 
 from alexnet_lib import AlexNet, architecture, inspection, preprocess_input, pretrained
 from alexnet_lib.data.pictures import square_of_array
-from alexnet_lib.formats import eight_bits
+from alexnet_lib.formats import quantization
 from alexnet_lib.model import build
 from alexnet_lib.teaching.widgets import Flow, OneNumber, bundles, recordings
 from alexnet_lib.teaching.widgets.recorded import CHAPTERS
@@ -73,7 +73,7 @@ def agrees(found, activities):
 
 def test_the_shipped_network_is_computed_as_keras_computes_it(chromium):
     model = AlexNet(weights="pocket")
-    names = eight_bits.read(pretrained.POCKET)[1]["class_names"]
+    names = quantization.read(pretrained.POCKET)[1]["class_names"]
     pictures = {
         "cat": square_of_array(skimage.data.chelsea(), 227),
         "coffee": square_of_array(skimage.data.coffee(), 227),

@@ -11,7 +11,7 @@ from conftest import ROOT
 from PIL import Image
 
 from alexnet_lib import AlexNet
-from alexnet_lib.formats import eight_bits
+from alexnet_lib.formats import quantization
 
 
 @pytest.fixture(scope="module")
@@ -354,7 +354,7 @@ def test_pocket_trains_goes_on_and_folds(
         pocket.main(pocket_arguments(folder, small_pictures, tmp_path, epochs))
     said = capsys.readouterr().out
     assert said.count("epoch 1:") == said.count("epoch 2:") == 1, "the first is not done again"
-    _, description = eight_bits.read(tmp_path / "pocket.safetensors")
+    _, description = quantization.read(tmp_path / "pocket.safetensors")
     assert description["class_names"][:3] == ["blue", "red", "grey0"]
 
     trained, folded = made["train"][-1], made["fold"][-1]

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from .. import architecture, files
-from . import Tensor, WeightFile, WeightsError, damaged, eight_bits, torch_file
+from . import Tensor, WeightFile, WeightsError, damaged, quantization, torch_file
 
 
 def write(
@@ -32,12 +32,12 @@ def write(
         description: `variant`, `classes`, `fc_units` and `input_shape` of the network that they
             belong to; None where it is no variant.
         class_names: one for each output, or none.
-        eight_bits: round the kernels; see `eight_bits`.
+        eight_bits: round the kernels; see `quantization`.
     """
     tensors = {}
     for layer, (kernel, bias) in arrays.items():
         if eight_bits:
-            kernel, tensors[f"{layer}/scale"] = eight_bits.quantize(kernel)
+            kernel, tensors[f"{layer}/scale"] = quantization.quantize(kernel)
         tensors[f"{layer}/kernel"], tensors[f"{layer}/bias"] = kernel, bias
     metadata = {}
     if description:
@@ -111,7 +111,7 @@ def _own(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> We
 
 def _in_8_bits(path: Path) -> WeightFile:
     try:
-        arrays, description = eight_bits.read(path)
+        arrays, description = quantization.read(path)
     except ValueError as error:
         raise WeightsError(str(error)) from error
     names = sorted({name.rpartition("/")[0] for name in arrays}, key=_number)

@@ -310,12 +310,12 @@ def packed_filters(layer, filters: np.ndarray) -> dict:
     """Some filters of a layer: one after the other, of each channel after channel.
 
     A weight is a whole number times its filter's scale: of 8 bits where the weights are from 8 bits
-    (`eight_bits`), as those that come with the package are, else of 16.
+    (`quantization`), as those that come with the package are, else of 16.
     """
-    from ...formats import eight_bits
+    from ...formats import quantization
 
     kernel, bias = (np.asarray(value, "float32") for value in layer.get_weights())
-    levels, scale = eight_bits.quantize(kernel)
+    levels, scale = quantization.quantize(kernel)
     bits = 8
     if not np.allclose(levels * scale, kernel, rtol=1e-6, atol=0):
         bits = 16

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 
 from alexnet_lib import AlexNet, pretrained, trace
-from alexnet_lib.formats import eight_bits
+from alexnet_lib.formats import quantization
 
 NAMES = ["cat", "dog", "Löwenzahn"]
 
@@ -33,7 +33,7 @@ def arrays(model):
 def test_no_weight_is_off_by_more_than_half_a_step(small, tmp_path):
     path = tmp_path / "new" / "small.safetensors"
     pretrained.save(small, path, NAMES, eight_bits=True)
-    read, description = eight_bits.read(path)
+    read, description = quantization.read(path)
     for name, values in arrays(small).items():
         steps = 0.0
         if name.endswith("kernel"):
@@ -53,7 +53,7 @@ def test_no_weight_is_off_by_more_than_half_a_step(small, tmp_path):
 def test_a_filter_of_zeros_stays_one():
     kernel = np.zeros((3, 3, 2, 4), "float32")
     kernel[..., 1] = 0.5
-    whole, scale = eight_bits.quantize(kernel)
+    whole, scale = quantization.quantize(kernel)
     np.testing.assert_allclose(whole * scale, kernel, rtol=1e-6)
     assert np.isfinite(scale).all()
 
@@ -65,9 +65,9 @@ def test_a_damaged_file_is_named(small, tmp_path):
     for contents in (whole[: len(whole) // 2], b"", b"\x00" * 4096):
         path.write_bytes(contents)
         with pytest.raises(ValueError, match=r"small\.safetensors holds no whole network"):
-            eight_bits.read(path)
+            quantization.read(path)
     with pytest.raises(FileNotFoundError, match="no weights at"):
-        eight_bits.read(tmp_path / "absent.safetensors")
+        quantization.read(tmp_path / "absent.safetensors")
 
 
 class TestPocket:
@@ -99,7 +99,7 @@ class TestPocket:
 
     def test_it_is_the_papers_network_with_its_own_head(self):
         model = AlexNet(weights="pocket")
-        _, description = eight_bits.read(pretrained.POCKET)
+        _, description = quantization.read(pretrained.POCKET)
         records = {r.name: r for r in trace(classes=description["classes"], fc_units=512)}
         for layer in model.layers[1:]:
             assert layer.count_params() == records[layer.name].parameters
