@@ -4,6 +4,8 @@ Both are written on `keras.ops`, so they run on every Keras backend, in `tf.func
 under both mixed-precision policies.
 """
 
+from functools import partial
+
 import keras
 from keras import ops
 
@@ -63,10 +65,14 @@ class LocalResponseNormalization(keras.layers.Layer):
             )
         super().build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs, training=None):
+        # Compiled where it trains alone: what answers may be exported to programs without XLA.
+        fused = fuses() and (bool(training) or keras.backend.backend() == "jax")
         # Written by hand, the gradient is as cheap as the layer twice over, and it needs nothing
         # that the layer has computed: the inputs are all that is kept for it.
-        forwards, backwards = compiled(self._normalized), compiled(self._gradient)
+        forwards, backwards = partial(self._normalized, fused), partial(self._gradient, fused)
+        if fused:
+            forwards, backwards = compiled(forwards), compiled(backwards)
 
         @ops.custom_gradient
         def normalize(activities):
@@ -79,25 +85,25 @@ class LocalResponseNormalization(keras.layers.Layer):
 
         return normalize(inputs)
 
-    def _normalized(self, inputs):
+    def _normalized(self, fused, inputs):
         activities = ops.cast(inputs, _at_least_single(inputs))
-        divisor = self.bias + self._window_sums(ops.square(activities), self.alpha)
+        divisor = self.bias + self._window_sums(ops.square(activities), self.alpha, fused)
         return ops.cast(activities * _inverse_powers(divisor, self.beta)[0], inputs.dtype)
 
-    def _gradient(self, inputs, upstream):
+    def _gradient(self, fused, inputs, upstream):
         """∂L/∂a[c] = g[c] / d[c]^β − 2αβ a[c] Σ g[j] a[j] / d[j]^(β + 1), the sum over the channels
         j that a[c] counts for, which are those that count for a[c]; d are the divisors' bases."""
         activities = ops.cast(inputs, _at_least_single(inputs))
-        divisor = self.bias + self._window_sums(ops.square(activities), self.alpha)
+        divisor = self.bias + self._window_sums(ops.square(activities), self.alpha, fused)
         power, inverse = _inverse_powers(divisor, self.beta)
         direct = ops.cast(upstream, activities.dtype) * power
-        shares = self._window_sums(direct * activities * inverse, 2 * self.alpha * self.beta)
+        shares = self._window_sums(direct * activities * inverse, 2 * self.alpha * self.beta, fused)
         return ops.cast(direct - activities * shares, inputs.dtype)
 
-    def _window_sums(self, values, factor):
+    def _window_sums(self, values, factor, fused):
         """`factor` times the sum of each channel's neighbours, itself among them."""
         channels, radius = values.shape[-1], self.depth_radius
-        if not fuses():
+        if not fused:
             # Which channels count for which is a band around the diagonal: one matrix product does
             # with one pass what shifted copies would do with 4 · radius.
             group = ops.arange(channels) // (channels // self.groups)

@@ -261,7 +261,7 @@ def fastest(seconds, prefix):
 def compare_normalizations(batch, rounds):
     """Prints the times of both LRN layers by themselves; yields (what, ratios, target)."""
     functions = {
-        "ours": LocalResponseNormalization(dtype="float32"),
+        "ours": partial(LocalResponseNormalization(dtype="float32"), training=True),
         "tf.nn": lambda x: tf.nn.local_response_normalization(x, 2, 2.0, 1e-4, 0.75),
     }
     rows = []

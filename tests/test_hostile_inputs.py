@@ -755,7 +755,7 @@ def whole_keras() -> dict[str, bytes]:
     """A small model as it is saved, member by member."""
     with tempfile.TemporaryDirectory() as folder:
         network = AlexNet(classes=3, fc_units=4, input_shape=(67, 67, 3))
-        with_preprocessing(network, "abc").save(f"{folder}/m.keras")
+        with_preprocessing(network, list("abc")).save(f"{folder}/m.keras")
         with zipfile.ZipFile(f"{folder}/m.keras") as bundle:
             return {name: bundle.read(name) for name in bundle.namelist()}
 
