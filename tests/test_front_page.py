@@ -67,7 +67,7 @@ def test_explorers_stand_in_the_gallery_with_their_pictures(page):
         assert (BUILT / card.img["src"]).is_file()
         assert len(card.img["alt"]) > 20
         title = card.strong.get_text()
-        source = (front_page.WIDGETS / f"{anchor.replace('-', '_')}.js").read_text("utf-8")
+        source = front_page.bundles.source(anchor.replace("-", "_"))
         assert f'title: "{title}"' in source
     assert shown == saved
     assert set(shown) <= {getattr(widgets, name)._module for name in widgets.__all__}

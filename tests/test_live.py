@@ -381,12 +381,11 @@ def test_the_heat_map_equals_keras(shared, pixels, silenced):
     as_text = base64.b64encode(np.asarray(pixels, "<f4").tobytes()).decode()
     file = base64.b64encode(pretrained.POCKET.read_bytes()).decode()
     model = without(shipped(), silenced)
-    records = architecture.trace(fc_units=512, classes=15)
     for target in (0, 6, 14):
         arguments = [described, file, as_text, target, {"silenced": silenced}]
         found = np.array(shared.evaluate(HEAT, arguments)).reshape(13, 13)
         picture = np.asarray(preprocess_input(pixels))
-        expected = inspection.grad_cam(model, picture, target, records=records).values
+        expected = inspection.grad_cam(model, picture, target).values
         assert np.abs(found - expected).max() < 2e-3 * max(expected.max(), 1e-6), target
         assert expected.max() > 0 or target != 0
 
@@ -909,8 +908,7 @@ def test_the_heat_map_lies_where_its_units_look(opened, network):
     pixels = it.sees()[..., :3]
     names = quantization.read(pretrained.POCKET)[1]["class_names"]
     picture = np.asarray(preprocess_input(pixels))
-    records = architecture.trace(fc_units=512, classes=15)
-    map_ = inspection.grad_cam(network, picture, names.index(first), records=records)
+    map_ = inspection.grad_cam(network, picture, names.index(first))
     shown = np.reshape(
         canvas.evaluate(
             "(c) => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
@@ -1782,7 +1780,7 @@ def test_a_book_without_npm_says_so(monkeypatch, tmp_path, caplog):
     )
     app = SimpleNamespace(
         outdir=tmp_path,
-        builder=SimpleNamespace(format="html"),
+        builder=SimpleNamespace(format="html", name="html"),
         config=SimpleNamespace(alexnet_live_weights=str(pretrained.POCKET)),
     )
     alexnet_live.write_files(app, None)

@@ -499,10 +499,14 @@ function build(tools, { onPage }) {
   const oneBox = layered(oneCanvas, one, { class: "ex-flow-one" });
   const photoBox = layered(photoCanvas, photo, { class: "ex-flow-photo" });
 
-  const facts = html("div", { class: "ex-flow-facts" });
-  function writeFacts(name) {
-    if (facts.dataset.of === name) return;
-    facts.dataset.of = name;
+  // The sheets of all layers lie one upon the other, so that the tallest keeps room for each.
+  const sheets = new Map(plan.layers.map(({ name }) => [name, html("div", { class: "ex-flow-sheet" }, ...sheet(name))]));
+  const facts = html("div", { class: "ex-flow-facts" }, ...sheets.values());
+  function showFacts(name) {
+    for (const [other, one] of sheets) one.classList.toggle("ex-now", other === name);
+  }
+
+  function sheet(name) {
     const place = plan.place(name);
     const layer = plan.layers[place];
     const before = plan.before(place);
@@ -516,7 +520,7 @@ function build(tools, { onPage }) {
       ["multiplications", commas(layer.macs)],
     ];
     const first = place === 0 && network.towers > 1;
-    facts.replaceChildren(
+    return [
       html("p", { class: "ex-flow-name" }, html("strong", {}, name), ` ${layer.label}`),
       html("p", { class: "ex-flow-formula" }, formula(layer)),
       html(
@@ -526,7 +530,7 @@ function build(tools, { onPage }) {
       ),
       html("p", { class: "ex-note" }, network.towers === 1 ? "This network has one tower." : first ? "Both towers take in the picture." : LINKS[layer.links]),
       ...(chapter && onPage ? [html("p", {}, html("a", { href: `${chapter[0]}.html` }, `Chapter: ${chapter[1]}`))] : []),
-    );
+    ];
   }
 
   const view = numberView(tools);
@@ -636,7 +640,7 @@ function build(tools, { onPage }) {
     layOut(Math.floor(width));
     const { picture, layer } = state;
     labels.querySelectorAll("button").forEach((one) => one.setAttribute("aria-pressed", String(one.dataset.layer === layer)));
-    writeFacts(layer);
+    showFacts(layer);
     opener.setAttribute("aria-expanded", String(state.opened));
     opener.textContent = state.opened ? "Close the number" : "Take this number to pieces";
     number.hidden = !state.opened;
