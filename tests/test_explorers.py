@@ -1068,7 +1068,7 @@ def test_pooling_reads_no_heap_of_numbers_to_a_screen_reader(opened):
     it = opened("pooling")
     heard = it.panel.aria_snapshot()
     numbers = re.findall(r"\b\d+(?:\.\d+)?\b", heard)
-    assert len(numbers) < 100, heard  # those of the chart's axes among them; it were hundreds
+    assert len(numbers) < 100, heard  # with those of the chart's axes; there used to be hundreds
     value = max_pool(np.array(Pooling(photograph(), right=1).picture)[4:-4, 3:-5], 3, 2)[2, 2]
     assert f"the largest is {value}" in heard
 
