@@ -204,7 +204,7 @@ class Dataset:
         Each time it is read to its end it gives the next epoch, from 0: other crops, another order,
         as `epoch` has them.
 
-            model.fit(train.batches(), validation_data=held_out.batches())
+            model.fit(train.batches(), validation_data=held_out.batches(), shuffle=False)
         """
         numbers = itertools.count()
         signature = self.epoch(0).element_spec
