@@ -129,7 +129,7 @@ def _onnx(model: keras.Model, path: Path, names, pictures) -> np.ndarray:
     import onnxruntime
 
     model.export(path, format="onnx", verbose=False)
-    described = onnx.load(path)
+    described = onnx.load_model_from_string(Path(path).read_bytes())
     onnx.helper.set_model_props(described, {"class_names": json.dumps(names)})
     onnx.save(described, path)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

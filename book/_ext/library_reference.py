@@ -4,6 +4,15 @@ import re
 
 from alexnet_lib.startup import load_tensorflow
 
+SETTINGS = {
+    "autodoc_typehints": "signature",
+    "autodoc_member_order": "bysource",
+    "napoleon_numpy_docstring": False,
+    "napoleon_use_rtype": False,
+    "codeautolink_concat_default": True,  # a chapter imports once, at its beginning
+}
+"""Here and not in _config.yml, where a book without this extension would not know them."""
+
 
 def examples_as_code(app, what, name, obj, options, lines):
     """Docstrings indent an example, as Markdown does; reStructuredText wants to be told of code."""
@@ -34,4 +43,6 @@ def setup(app):
     app.setup_extension("sphinx.ext.napoleon")
     # A name of the library in a chapter's code leads to its place in the reference.
     app.setup_extension("sphinx_codeautolink")
+    for setting, value in SETTINGS.items():
+        setattr(app.config, setting, value)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -77,7 +77,7 @@ def as_script(name: str, text: str) -> str:
         raise ValueError(
             f"{name}.js: an explorer imports names in braces from modules here alone, exports "
             "functions, constants and classes where it declares them, and has one line "
-            "`export default { render };`. Found: "
-            + (left[0].strip() if left else f"{defaults} such lines.")
+            "`export default { render };`. "
+            + (f"Found: {left[0].strip()}" if left else f"Found {defaults} such lines.")
         )
     return f"(() => {{\n{script}}})();\n"
