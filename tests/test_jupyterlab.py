@@ -242,6 +242,11 @@ def test_changes_travel_both_ways(lab, name):
     eventually(lambda: lab.kernel.get(name, trait), saved)
 
 
+#: A key asks for a drawing in the next frame; the frame after that shows it.
+DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+MARKUP = "(element) => element.outerHTML.slice(0, 200)"
+
+
 @EVERY
 def test_keys_move_the_explorer_and_not_the_notebook(lab, name):
     """JupyterLab has uses for arrow keys and letters, outside of text fields."""
@@ -252,7 +257,7 @@ def test_keys_move_the_explorer_and_not_the_notebook(lab, name):
         for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp", "x"):
             lab.page.keyboard.press(key)  # "x" cuts a cell out, where the notebook hears it
             expect(target).to_be_focused()
-            lab.page.evaluate("() => new Promise(requestAnimationFrame)")  # it has been drawn
+            lab.page.evaluate(DRAWN)
             seen.add(shown(panel))
-        assert len(seen) > 1, f"{name}: arrow keys move nothing"
+        assert len(seen) > 1, f"{name}: arrow keys move nothing in {target.evaluate(MARKUP)}"
     expect(lab.page.locator(".explorer-panel")).to_have_count(len(CONTROLS))
