@@ -242,6 +242,8 @@ def test_changes_travel_both_ways(lab, name):
     eventually(lambda: lab.kernel.get(name, trait), saved)
 
 
+#: A region with a tab stop is a box that the arrow keys scroll: it changes nothing.
+STEERED = "[tabindex='0']:not([role='region']):visible, input[type=range]:visible"
 #: A key asks for a drawing in the next frame; the frame after that shows it.
 DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 MARKUP = "(element) => element.outerHTML.slice(0, 200)"
@@ -251,7 +253,7 @@ MARKUP = "(element) => element.outerHTML.slice(0, 200)"
 def test_keys_move_the_explorer_and_not_the_notebook(lab, name):
     """JupyterLab has uses for arrow keys and letters, outside of text fields."""
     panel = lab.page.locator(f".ex-{name}")
-    for target in panel.locator("[tabindex='0']:visible, input[type=range]:visible").all():
+    for target in panel.locator(STEERED).all():
         target.focus()
         seen = {shown(panel)}
         for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp", "x"):
