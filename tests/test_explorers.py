@@ -514,7 +514,8 @@ def test_page_fits_and_axe_finds_nothing(opened, width, theme):
 
 
 STOPS = """(panel) => [...panel.querySelectorAll("button, select, input, a, [tabindex]")]
-    .filter((e) => !e.disabled && e.tabIndex >= 0 && e.checkVisibility({ visibilityProperty: true }))
+    .filter((e) => !e.disabled && e.tabIndex >= 0)
+    .filter((e) => e.checkVisibility({ visibilityProperty: true }))
     .filter((e) => e.type !== "radio" || e.checked).length"""
 FOCUSED = """(panel) => {
     const e = document.activeElement;
