@@ -1,11 +1,12 @@
 """Photographs, maps and filters."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import ceil
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
@@ -17,6 +18,24 @@ if TYPE_CHECKING:
     from ...inspection import HeatMap
 
 
+def _cells(names: Collection[str], columns: int) -> tuple[Figure, dict[str, Axes]]:
+    """A figure of square cells without axes, each under its name; the last row may have gaps."""
+    rows = ceil(len(names) / columns)
+    figure, cells = plt.subplots(
+        rows,
+        columns,
+        figsize=(5.4, rows * (5.4 / columns + 0.3)),
+        layout="constrained",
+        squeeze=False,
+    )
+    for cell in cells.flat:
+        cell.axis("off")
+    named = dict(zip(names, cells.flat, strict=False))
+    for name, cell in named.items():
+        cell.set_title(name, fontsize=11)
+    return figure, named
+
+
 def pictures(images: Mapping[str, np.ndarray], columns: int = 3) -> Figure:
     """Pictures side by side, each under its name.
 
@@ -24,20 +43,10 @@ def pictures(images: Mapping[str, np.ndarray], columns: int = 3) -> Figure:
         images: name → `(height, width, 3)` RGB 0..255, or `(height, width)` of any range, which is
             drawn in grey from its least to its greatest value.
     """
-    rows = ceil(len(images) / columns)
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(
-            rows,
-            columns,
-            figsize=(5.4, rows * (5.4 / columns + 0.3)),
-            layout="constrained",
-            squeeze=False,
-        )
-        for cell in axes.flat:
-            cell.axis("off")
-        for cell, (name, image) in zip(axes.flat, images.items(), strict=False):
-            cell.imshow(image.astype("uint8") if image.ndim == 3 else image, cmap="gray")
-            cell.set_title(name, fontsize=11)
+        figure, cells = _cells(images, columns)
+        for name, image in images.items():
+            cells[name].imshow(image.astype("uint8") if image.ndim == 3 else image, cmap="gray")
     return finish(figure)
 
 
@@ -190,18 +199,10 @@ def effective_fields(
         boxes: name → top, left, bottom, right of what the unit can see in theory; each picture
             shows this and a margin.
     """
-    rows = ceil(len(fields) / columns)
     with plt.rc_context(STYLE):
-        figure, all_axes = plt.subplots(
-            rows,
-            columns,
-            figsize=(5.4, rows * (5.4 / columns + 0.3)),
-            layout="constrained",
-            squeeze=False,
-        )
-        for axes in all_axes.flat:
-            axes.axis("off")
-        for axes, (name, field) in zip(all_axes.flat, fields.items(), strict=False):
+        figure, cells = _cells(fields, columns)
+        for name, field in fields.items():
+            axes = cells[name]
             top, left, bottom, right = boxes[name]
             # The square root shows what a linear scale would leave black.
             axes.imshow(np.sqrt(field), cmap="magma")
@@ -217,7 +218,6 @@ def effective_fields(
             )
             margin = max(2, (bottom - top) // 10)
             axes.set(xlim=(left - margin, right + margin), ylim=(bottom + margin, top - margin))
-            axes.set_title(name, fontsize=11)
     return finish(figure)
 
 
