@@ -459,7 +459,7 @@ def variant_of(layers: Sequence[Layer], input_shape: Shape | None = None) -> str
             if computed and computed[-1]["kind"] == "global pooling":
                 del computed[-1]
             if any(
-                _same(computed, _computation(known, shape))
+                same(computed, _computation(known, shape))
                 for known in (variant.layers, describe(name, include_top=False))
             ):
                 return name
@@ -480,14 +480,14 @@ def _computation(layers: Sequence[Layer], input_shape: Shape) -> list[dict]:
     return found
 
 
-def _same(one, other) -> bool:
+def same(one, other) -> bool:
     """Equal, but for the last digits of constants: files may keep them in float32."""
     if isinstance(one, float) and isinstance(other, float):
         return isclose(one, other, rel_tol=1e-6)
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
+        return len(one) == len(other) and all(map(same, one, other))
     return one == other
 
 

@@ -21,7 +21,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from math import isclose, prod
+from math import prod
 from pathlib import Path
 
 import keras
@@ -342,16 +342,9 @@ def _difference(
         immaterial = immaterial | {"kernel"}
     for key, ours in vars(mine).items():
         theirs = getattr(other, key)
-        if key not in immaterial and not _same(ours, theirs):
+        if key not in immaterial and not architecture.same(ours, theirs):
             return f"{mine.name} has {key}={_short(ours)}, the file's {other.name} {_short(theirs)}"
     return ""
-
-
-def _same(one, other) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        # ONNX keeps constants in float32.
-        return isclose(one, other, rel_tol=1e-6)
-    return one == other
 
 
 def _short(value) -> str:

@@ -22,7 +22,7 @@ from PIL import Image
 
 from . import files
 from .data import pictures
-from .terminal import printable
+from .terminal import counted, printable
 from .training import Evaluation
 
 SHOWN = 12
@@ -116,10 +116,6 @@ $body
 </body>
 </html>
 """)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _text(text: object) -> str:
@@ -270,7 +266,7 @@ def _examples(evaluation: Evaluation) -> str:
         )
 
     mistakes = (
-        f"<p>Named wrong: {_counted(len(wrong), 'picture')}. Shown are those of which the model "
+        f"<p>Named wrong: {counted(len(wrong), 'picture')}. Shown are those of which the model "
         "was surest. Look for labels that are wrong themselves.</p>"
         f'<ul class="pictures">{listed(worst)}</ul>'
         if len(wrong)
@@ -314,7 +310,7 @@ def _notes(report: Report) -> str:
         )
         more = len(left_out) - _LARGEST_LIST
         parts.append(
-            f"<p>Left out: {_counted(len(left_out), 'file')}.</p>"
+            f"<p>Left out: {counted(len(left_out), 'file')}.</p>"
             '<div class="wide"><table class="text"><thead><tr><th scope="col">file</th>'
             '<th scope="col">why</th>'
             f"</tr></thead><tbody>{rows}</tbody></table></div>"

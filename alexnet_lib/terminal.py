@@ -27,6 +27,11 @@ def printable(text: object, lines: bool = False) -> str:
     )
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 crop`, `1,000 crops`: a number with its noun, which takes an s."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def json_text(value) -> str:
     """JSON with letters as they are, and everything that a terminal obeys escaped.
 

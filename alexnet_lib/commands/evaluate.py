@@ -106,6 +106,7 @@ def _named() -> tuple[str, ...]:
 def _labels(data: str, folders, names: list[str]) -> list[int]:
     """ImageNet's number for each class folder, which has the class's name or WordNet's number."""
     from .. import labels
+    from ..data.layout import shown
 
     unknown = sorted(set(folders) - set(names))
     if not unknown:
@@ -113,14 +114,9 @@ def _labels(data: str, folders, names: list[str]) -> list[int]:
     if all(map(_WORDNET.fullmatch, folders)):
         return labels.imagenet_labels(folders).tolist()
     raise ValueError(
-        f"{data} has classes that the model does not know: {_some(unknown)}. The model knows "
-        f"{_some(names)}; folders are named like these, or by WordNet's numbers."
+        f"{data} has classes that the model does not know: {shown(unknown)}. The model knows "
+        f"{shown(names)}; folders are named like these, or by WordNet's numbers."
     )
-
-
-def _some(names, most: int = 5) -> str:
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def _evaluate_weights(

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from .. import architecture
+from ..terminal import counted
 from .shared import plain_errors
 
 
@@ -101,8 +102,7 @@ def _print_summary(variant: str, input_size: int, records: list[architecture.Lay
 
 def _rows_and_columns(counts: tuple[int, int]) -> str:
     return " and ".join(
-        f"{count} {name}{'' if count == 1 else 's'}"
-        for count, name in zip(counts, ("row", "column"), strict=True)
+        counted(count, name) for count, name in zip(counts, ("row", "column"), strict=True)
     )
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..preprocessing import preprocess_layer
-from ..terminal import printable
+from ..terminal import counted, printable
 from .devices import uses_xla
 from .steps import divisible, forward_step, padded, shared_out
 
@@ -90,7 +90,7 @@ class Evaluation:
     def __rich__(self) -> Table:
         top5 = "" if self.top5 is None else f", top-5 {self.top5:.2%}"
         table = Table(
-            title=f"{self.examples:,} images, {_counted(self.crops, 'crop')}: "
+            title=f"{self.examples:,} images, {counted(self.crops, 'crop')}: "
             f"top-1 {self.top1:.2%}{top5}, loss {self.loss:.4f}"
         )
         table.add_column("class")
@@ -254,7 +254,3 @@ def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 def _percent(share: float) -> str:
     return "–" if math.isnan(share) else f"{share:.1%}"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
