@@ -344,6 +344,21 @@ const PARTS = {
   },
 };
 
+/** The pass of a picture, unpacked when it is first asked for: null until then, and `arrived` says when. */
+export function passesOf(network, recording, arrived, failed) {
+  const passes = new Map();
+  return (picture) => {
+    if (!passes.has(picture)) {
+      passes.set(picture, null);
+      Pass.unpack(network, recording, picture).then((pass) => {
+        passes.set(picture, pass);
+        arrived();
+      }, failed);
+    }
+    return passes.get(picture);
+  };
+}
+
 /** Which rows, columns and channels of each earlier layer a unit depends on, the picture last. */
 export function dependences(pass, place, channel, row, column) {
   let region = { rows: [row, row], columns: [column, column], channels: [channel, channel] };

@@ -24,6 +24,7 @@ import {
   formula,
   mapCanvas,
   numberView,
+  passesOf,
   pictureCanvas,
 } from "./arithmetic.js";
 
@@ -125,21 +126,9 @@ function build(tools, { onPage }) {
 
   // ---- Numbers ----------------------------------------------------------------------------------
 
-  const passes = new Map();
-  const passOf = (picture) => passes.get(picture) ?? null;
-  function fetchPass(picture) {
-    if (passes.has(picture)) return;
-    passes.set(picture, null);
-    Pass.unpack(network, recording, picture).then(
-      (pass) => {
-        passes.set(picture, pass);
-        redraw();
-      },
-      (error) => {
-        trouble.textContent = `The maps cannot be unpacked: ${error.message}`;
-      },
-    );
-  }
+  const passOf = passesOf(network, recording, () => redraw(), (error) => {
+    trouble.textContent = `The maps cannot be unpacked: ${error.message}`;
+  });
 
   const canvases = new Map();
   /** A map, or all units of a tower of a fully connected layer, as a small canvas. */
@@ -661,7 +650,6 @@ function build(tools, { onPage }) {
       const { x, y, size } = box(thumb);
       chosenMap.setAttribute("d", `M${x - 1} ${y + places.top - 1}h${size + 2}v${size + 2}h${-size - 2}z`);
     }
-    fetchPass(picture);
     const pass = passOf(picture);
     way.setAttribute("aria-busy", String(!pass));
     if (!pass) return;

@@ -1,6 +1,6 @@
 // One number: a unit is chosen on the picture or on its map, and taken to pieces (arithmetic.js).
 import { clamp, html, layered, mount, onDrag, onKeys, outline, seen, svg, unitAt } from "./explorer.js";
-import { Pass, mapCanvas, numberView, pictureCanvas, stepsOf } from "./arithmetic.js";
+import { Pass, mapCanvas, numberView, passesOf, pictureCanvas, stepsOf } from "./arithmetic.js";
 
 const SETTINGS = ["picture", "layer", "channel", "row", "column", "step"];
 
@@ -15,23 +15,10 @@ function build(tools) {
   const view = numberView(tools);
   const layerOf = () => plan.layers[plan.place(read().layer)];
 
-  const passes = new Map();
   let redraw = () => {};
-  function passOf(picture) {
-    if (!passes.has(picture)) {
-      passes.set(picture, null);
-      Pass.unpack(network, recording, picture).then(
-        (pass) => {
-          passes.set(picture, pass);
-          redraw();
-        },
-        (error) => {
-          trouble.textContent = `The numbers cannot be unpacked: ${error.message}`;
-        },
-      );
-    }
-    return passes.get(picture);
-  }
+  const passOf = passesOf(network, recording, () => redraw(), (error) => {
+    trouble.textContent = `The numbers cannot be unpacked: ${error.message}`;
+  });
 
   function toUnit(row, column) {
     const { rows, columns } = layerOf();
