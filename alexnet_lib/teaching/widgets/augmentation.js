@@ -9,6 +9,7 @@ import {
   onDrag,
   onKeys,
   outline,
+  photograph,
   rect,
   significant,
   svg,
@@ -60,13 +61,9 @@ function build({ id, read, change, data, refusal, say, number, radios, tick, but
   const [frame, drawFrame] = outline();
   const shade = svg("path", { class: "ex-shade" });
   const grip = rect(0, 0, 0, 0, { class: "ex-grip", fill: "transparent" });
-  const picture = svg(
-    "svg",
+  const picture = photograph(
+    side,
     {
-      class: "ex-photo",
-      viewBox: `0 0 ${side} ${side}`,
-      tabindex: 0,
-      role: "application",
       "aria-roledescription": "picture with a crop",
       "aria-label": "The picture. Arrow keys move the crop.",
       "aria-describedby": `${id}-where`,

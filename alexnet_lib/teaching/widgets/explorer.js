@@ -29,6 +29,14 @@ export function outline(name = "ex-field") {
   return [svg("g", {}, ...lines), (d) => lines.forEach((line) => line.setAttribute("d", d))];
 }
 
+/** A photograph of `side` by `side` that pointer and arrow keys steer; `attributes` say what for. */
+export const photograph = (side, attributes, ...children) =>
+  svg(
+    "svg",
+    { class: "ex-photo", viewBox: `0 0 ${side} ${side}`, tabindex: 0, role: "application", ...attributes },
+    ...children,
+  );
+
 export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 export const commas = (number) => number.toLocaleString("en");
 export const count = (number, one) => `${commas(number)} ${one}${number === 1 ? "" : "s"}`;

@@ -8,6 +8,7 @@ import {
   onDrag,
   onKeys,
   outline,
+  photograph,
   placeOn,
   seen,
   svg,
@@ -49,13 +50,9 @@ function build(tools) {
 
   const photo = svg("image", { width: input, height: input });
   const [field, drawField] = outline();
-  const picture = svg(
-    "svg",
+  const picture = photograph(
+    input,
     {
-      class: "ex-photo",
-      viewBox: `0 0 ${input} ${input}`,
-      tabindex: 0,
-      role: "application",
       "aria-roledescription": "picture",
       "aria-label": "The picture. Arrow keys choose another unit of the map.",
       "aria-describedby": `${id}-unit`,

@@ -8,6 +8,7 @@ import {
   onDrag,
   onKeys,
   outline,
+  photograph,
   rect,
   placeOn,
   seen,
@@ -47,13 +48,9 @@ function build({ id, read, change, data, say, select, reset }) {
   // ---- The photograph -------------------------------------------------------------------------
 
   const [field, drawOutline] = outline();
-  const photo = svg(
-    "svg",
+  const photo = photograph(
+    1,
     {
-      class: "ex-photo",
-      viewBox: "0 0 1 1",
-      tabindex: 0,
-      role: "application",
       "aria-roledescription": "photograph",
       "aria-label": "The photograph. Arrow keys go to the next unit of the layer.",
       "aria-describedby": `${id}-where`,

@@ -11,6 +11,7 @@ import {
   onDrag,
   onKeys,
   percent,
+  photograph,
   rect,
   svg,
   unpacked,
@@ -50,13 +51,9 @@ function build(tools) {
   const words = html("p", { id: `${id}-where`, class: "ex-note" });
   const photo = svg("image", { width: side, height: side });
   const square = rect(0, 0, size, size, { class: "ex-cover ex-grip", fill: data("grey")[0] });
-  const picture = svg(
-    "svg",
+  const picture = photograph(
+    side,
     {
-      class: "ex-photo",
-      viewBox: `0 0 ${side} ${side}`,
-      tabindex: 0,
-      role: "application",
       "aria-roledescription": "picture",
       "aria-label": "The picture. Arrow keys move the grey square.",
       "aria-describedby": words.id,

@@ -10,6 +10,7 @@ import {
   onDrag,
   onKeys,
   outline,
+  photograph,
   rect,
   significant,
   svg,
@@ -75,13 +76,9 @@ function build({ id, read, change, data, refusal, say, number, radios, select, r
 
   const [here, drawHere] = outline();
   const [dots, drawDots] = outline("ex-dots");
-  const photo = svg(
-    "svg",
+  const photo = photograph(
+    1,
     {
-      class: "ex-photo",
-      viewBox: "0 0 1 1",
-      tabindex: 0,
-      role: "application",
       "aria-roledescription": "photograph",
       "aria-label": "The photograph. Arrow keys go to another place.",
       "aria-describedby": `${id}-where`,
