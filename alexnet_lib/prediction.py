@@ -119,7 +119,7 @@ def short_side(image_size: int) -> int:
 def _predictions(model, paths: Iterator[Path], top: int, crops: int) -> Iterator[PredictedFile]:
     names, size = preprocess_layer(model).class_names, model.input_shape[1]
     strategy = model.distribute_strategy
-    forward = forward_step(model, uses_xla(strategy))
+    forward = forward_step(model, uses_xla(strategy.num_replicas_in_sync))
     batch_size = divisible(BATCH[crops], strategy)
 
     def read(path: Path) -> np.ndarray | str:

@@ -174,6 +174,26 @@ def test_predict_answers_as_it_goes(trunk, pictures):
     assert len(read) <= 3 * prediction.BATCH[1]
 
 
+@pytest.mark.parametrize("kind", ["CPU", "GPU"])
+def test_prediction_is_compiled_as_evaluation_is(trunk, pictures, monkeypatch, kind):
+    from alexnet_lib import data, prediction
+    from alexnet_lib.training import devices, evaluation, steps
+
+    asked = []
+
+    def forward_step(model, jit):
+        asked.append(jit)
+        return steps.forward_step(model, jit=False)
+
+    monkeypatch.setattr(devices, "devices_here", lambda: [training.Device(kind, "one of them")])
+    for module in (prediction, evaluation):
+        monkeypatch.setattr(module, "forward_step", forward_step)
+    model = load_model(trunk)
+    prediction.predict(model, pictures / "red")
+    training.evaluate(model, data.load(pictures, "val", image_size=model.input_shape[1]))
+    assert asked == [kind == "GPU"] * 2
+
+
 def test_a_model_that_has_diverged_gives_no_probabilities(trunk, pictures, tmp_path):
     model = load_model(trunk)
     model.get_layer("fc8").bias.assign(np.full(6, np.nan))
