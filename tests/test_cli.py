@@ -194,6 +194,22 @@ def test_prediction_is_compiled_as_evaluation_is(trunk, pictures, monkeypatch, k
     assert asked == [kind == "GPU"] * 2
 
 
+def test_a_source_is_opened_once_for_each_part(trunk, pictures, tmp_path, monkeypatch):
+    from alexnet_lib.data import dataset
+
+    opened, open_source = [], dataset.open_source
+
+    def counting(source, split, *rest):
+        opened.append(split)
+        return open_source(source, split, *rest)
+
+    monkeypatch.setattr(dataset, "open_source", counting)
+    out = tmp_path / "model.keras"
+    result = alexnet("finetune", pictures, "--out", out, "--trunk", trunk, "--dry-run")
+    assert result.exit_code == 0, result.stderr
+    assert opened == ["train", "val"]
+
+
 def test_a_model_that_has_diverged_gives_no_probabilities(trunk, pictures, tmp_path):
     model = load_model(trunk)
     model.get_layer("fc8").bias.assign(np.full(6, np.nan))

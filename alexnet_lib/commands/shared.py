@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from ..terminal import printable
+from ..terminal import counted, printable
 
 MISTAKE = 2
 INTERRUPTED = 130  # 128 + the number of SIGINT, as shells have it
@@ -156,7 +156,7 @@ def say_plan(recipe, size: int, target: object) -> None:
     import tensorflow as tf
 
     gpus = len(tf.config.list_logical_devices("GPU"))
-    device = f"{gpus} GPU{'s' if gpus > 1 else ''}" if gpus else f"CPU, {os.cpu_count()} cores"
+    device = counted(gpus, "GPU") if gpus else f"CPU, {os.cpu_count()} cores"
     steps = math.ceil(size / recipe.batch_size)
     say(
         f"Recipe {recipe.name}: at most {recipe.epochs} epochs of {steps:,} steps of "
@@ -198,13 +198,10 @@ def load_parts(
             f"Each class of {source} has a single picture, so that none can be held out for a "
             "test. Give two or more of each, better twenty."
         ) from error
-    cache = "memory" if train.size + held_out.size <= KEPT_IN_MEMORY else None
-    if cache or lighting:
-        with warnings.catch_warnings():
-            # What is left out was said above.
-            warnings.simplefilter("ignore")
-            train = data.load(source, "train", lighting=lighting, cache=cache, **options)
-            held_out = data.load(source, "val", cache=cache, **options)
+    if train.size + held_out.size <= KEPT_IN_MEMORY:
+        train, held_out = train.cached("memory"), held_out.cached("memory")
+    if lighting:
+        train = train.lit()
     train, held_out, _ = training.as_begun(run_dir, train, held_out)
     where = f" To learn from: {train.place}. Held out: {held_out.place}." if train.place else ""
     say(
