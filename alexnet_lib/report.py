@@ -24,6 +24,7 @@ from . import files
 from .data import pictures
 from .terminal import counted, printable
 from .training import Evaluation
+from .training.evaluation import percent
 
 SHOWN = 12
 """So many of the worst and of the least sure pictures are shown."""
@@ -184,12 +185,9 @@ def _confusions(evaluation: Evaluation) -> str:
 
 
 def _classes(evaluation: Evaluation) -> str:
-    def share(value: float) -> str:
-        return "–" if np.isnan(value) else f"{value:.1%}"
-
     rows = "".join(
-        f'<tr><th scope="row">{_text(name)}</th><td>{images:,}</td><td>{share(found)}</td>'
-        f"<td>{share(precision)}</td></tr>"
+        f'<tr><th scope="row">{_text(name)}</th><td>{images:,}</td><td>{percent(found)}</td>'
+        f"<td>{percent(precision)}</td></tr>"
         for name, images, found, precision in zip(
             evaluation.class_names,
             evaluation.confusion.sum(1),

@@ -109,8 +109,8 @@ class Evaluation:
             table.add_row(
                 Text(printable(name)),
                 str(self.confusion[label].sum()),
-                _percent(self.recall[label]),
-                _percent(self.precision[label]),
+                percent(self.recall[label]),
+                percent(self.precision[label]),
                 Text(printable(mistaken)),
             )
         return table
@@ -252,5 +252,6 @@ def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """`83.1%`; a dash where there was nothing to take a share of."""
     return "–" if math.isnan(share) else f"{share:.1%}"
