@@ -2,12 +2,13 @@
 
 import os
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+
+from alexnet_lib import files
 
 
 def execute(path):
@@ -27,11 +28,7 @@ def execute(path):
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},  # no version: it differs between machines
     }
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        nbformat.write(notebook, file)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
+    files.write(path, lambda unfinished: nbformat.write(notebook, unfinished))
     print(f"{path}: {seconds:.1f} s")
 
 

@@ -4,19 +4,19 @@ The network on the front page, light and dark, one of its numbers, and the live 
 its pictures. A changed look or other weights make other pictures; nothing compares them.
 """
 
-import functools
-import http.server
 import io
 import sys
-import threading
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
+from alexnet_lib import files
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 import browser as installed  # noqa: E402
+import pages  # noqa: E402
 
 BUILT = ROOT / "_build" / "html"
 PICTURES = ROOT / ".github" / "pictures"
@@ -24,11 +24,6 @@ SCALE = 1.5
 """Pixels of a picture to one of the page, for screens that have more."""
 PATIENCE = 120_000
 """Milliseconds in which the live page has to answer."""
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *arguments):
-        pass
 
 
 def keep(name, *shots):
@@ -43,9 +38,7 @@ def keep(name, *shots):
         left += image.width + gap
     path = PICTURES / f"{name}.png"
     colours = sheet.quantize(256, dither=Image.Dither.NONE)
-    unfinished = path.with_suffix(".tmp")
-    colours.save(unfinished, "PNG", optimize=True)
-    unfinished.replace(path)
+    files.write(path, lambda unfinished: colours.save(unfinished, "PNG", optimize=True))
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size:,} bytes")
 
 
@@ -106,18 +99,11 @@ def main():
     if path is None or not (BUILT / "index.html").exists():
         sys.exit("This needs Chromium or Chrome, and the built book: run `make book` first.")
     PICTURES.mkdir(parents=True, exist_ok=True)
-    handler = functools.partial(Quiet, directory=str(BUILT))
-    with (
-        http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
-        sync_playwright() as playwright,
-    ):
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}/"
+    with pages.served(BUILT) as address, sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         front_page(chromium, address)
         live_page(chromium, address)
         chromium.close()
-        server.shutdown()
 
 
 if __name__ == "__main__":

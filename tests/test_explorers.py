@@ -62,7 +62,7 @@ from alexnet_lib.teaching.widgets import (
     random_numbers,
 )
 from alexnet_lib.teaching.widgets.activations import DERIVATIVES, FUNCTIONS, gradient_through_depth
-from alexnet_lib.teaching.widgets.dropout import masks, sums
+from alexnet_lib.teaching.widgets.dropout_masks import masks, sums
 from alexnet_lib.teaching.widgets.pooling import max_pool
 from alexnet_lib.teaching.widgets.response_normalization import normalize
 from alexnet_lib.teaching.widgets.training_runs import first_reaching, shared_target
@@ -121,7 +121,7 @@ SAMPLES = {
     ),
     "augmentation": (lambda: Augmentation(photograph()), "[id$=-where]", ".ex-photo"),
     "training-runs": (lambda: TrainingRuns(some_runs()), ".ex-table", ".ex-curves"),
-    "dropout": (Dropout, "[id$=-about]", ".ex-units"),
+    "dropout-masks": (Dropout, "[id$=-about]", ".ex-units"),
     "activations": (Activations, ".ex-table", ".ex-functions"),
     "flow": (lambda: Flow(*recorded()), ".ex-flow-words", ".ex-flow-one svg"),
     "one-number": (
@@ -401,7 +401,7 @@ def test_dropout_agrees_with_python(chromium):
         for rate, seed, draws in [(0.5, 0, 300), (0.0, 3, 5), (0.9, 9999, 50)]
         for inverted in (False, True)
     ]
-    for arguments, found in zip(inputs, both(chromium, "dropout", "sums", inputs), strict=True):
+    for arguments, found in zip(inputs, both(chromium, "dropout_masks", "sums", inputs), strict=True):
         np.testing.assert_allclose(found, sums(*arguments), rtol=1e-9, atol=1e-12)
     expected = [0.5, 1.0, 0.1]
     for (_, _, rate, seed, _, _), share in zip(inputs[::2], expected, strict=True):
@@ -729,7 +729,7 @@ def contrast(one, other):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["response-normalization", "dropout"])
+@pytest.mark.parametrize("name", ["response-normalization", "dropout-masks"])
 def test_a_band_can_be_told_from_what_is_behind_it(opened, name, theme):
     band = opened(name, theme=theme).panel.locator("svg.ex-plot .ex-band").first
     assert contrast(*band.evaluate(BAND)) >= 3
@@ -1231,7 +1231,7 @@ def test_training_runs_take_rows_and_say_what_they_miss():
 
 
 def test_dropout_shows_one_draw_and_many(opened):
-    it = opened("dropout")
+    it = opened("dropout-masks")
     widget = Dropout()
     answer = it.panel.locator(".ex-result")
 

@@ -6,9 +6,9 @@ as a file; the logo and the card are made whenever the book is built.
 """
 
 import io
-import os
 from pathlib import Path
 
+from alexnet_lib import files
 from alexnet_lib.architecture import trace
 
 FAVICON = Path(__file__).parents[1] / "_static" / "favicon.svg"
@@ -101,6 +101,4 @@ def card(title: str) -> bytes:
 
 
 if __name__ == "__main__":
-    unfinished = FAVICON.with_suffix(".tmp")
-    unfinished.write_text(favicon(), "utf-8")
-    os.replace(unfinished, FAVICON)
+    files.write_text(FAVICON, favicon())

@@ -6,15 +6,14 @@ list of contents is completed. An explorer is its picture; a quiz is text, with 
 end of its chapter.
 """
 
-import os
 import re
-import tempfile
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
 from posixpath import dirname, join, normpath
 from urllib.parse import unquote
 
+from alexnet_lib import files
 from book_mathml import FONT, FONT_FILE
 
 IDENTIFIER = "alexnet-layer-by-layer"
@@ -27,6 +26,8 @@ FOLDED = re.compile(
     r'<p class="(collapsed|expanded) admonition-title">(.*?)</p>'
 )
 """MyST-NB's two names of a folded cell; the standard allows no paragraph where they stand."""
+WRITTEN_LATE = re.compile("mystnb|codeautolink")
+"""Style sheets that other extensions write after everything has been packed."""
 STILL = "In the built book this picture can be moved."
 
 ITEM = re.compile(r'\s*<item id="[^"]*" href="(?P<href>[^"]*)"[^>]*/>')
@@ -43,12 +44,16 @@ def describe(app, config):
     )
     config.epub_show_urls = "no"
     config.epub_use_index = False  # the book has a glossary
+    config.epub_tocscope = (
+        "includehidden"  # the front page lists the chapters its own way
+    )
     config.version = config.version or version("alexnet-lib")
 
 
-def write_font(app):
+def begin(app):
     """The whole font: which part of it is needed is known only after the EPUB has been packed."""
     if app.builder.name == "epub":
+        app.config.html_domain_indices = False
         static = Path(app.outdir, "_static")
         static.mkdir(parents=True, exist_ok=True)
         (static / FONT_FILE).write_bytes(FONT.read_bytes())
@@ -66,8 +71,8 @@ def still(app, pagename, templatename, context, doctree):
         context["css_files"] = [
             file
             for file in context["css_files"]
-            if "mystnb" not in str(getattr(file, "filename", file))
-        ]  # MyST-NB writes it after everything has been packed
+            if not WRITTEN_LATE.search(str(getattr(file, "filename", file)))
+        ]
 
 
 def references(name, text):
@@ -122,26 +127,28 @@ def finish(app, exception):
         return
     path = Path(app.outdir) / f"{app.config.epub_basename}.epub"
     with zipfile.ZipFile(path) as package:
-        files = {name: package.read(name) for name in package.namelist()}
-    keep = needed(files)
-    opf = files["content.opf"].decode("utf-8")
-    files["content.opf"] = listed(opf, files, keep).encode("utf-8")
+        members = {name: package.read(name) for name in package.namelist()}
+    keep = needed(members)
+    opf = members["content.opf"].decode("utf-8")
+    members["content.opf"] = listed(opf, members, keep).encode("utf-8")
     keep |= {"mimetype", "META-INF/container.xml", "content.opf"}
-    handle, temporary = tempfile.mkstemp(dir=path.parent)
-    with (
-        os.fdopen(handle, "wb") as file,
-        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as package,
-    ):
-        package.writestr("mimetype", files["mimetype"], zipfile.ZIP_STORED)
-        for name in sorted(keep - {"mimetype"}):
-            package.writestr(name, files[name])
-    os.chmod(temporary, 0o644)  # mkstemp keeps the file private
-    os.replace(temporary, path)
+
+    def pack(unfinished):
+        with zipfile.ZipFile(
+            unfinished, "w", zipfile.ZIP_DEFLATED
+        ) as package:
+            package.writestr(
+                "mimetype", members["mimetype"], zipfile.ZIP_STORED
+            )
+            for name in sorted(keep - {"mimetype"}):
+                package.writestr(name, members[name])
+
+    files.write(path, pack)
 
 
 def setup(app):
     app.connect("config-inited", describe)
-    app.connect("builder-inited", write_font)
+    app.connect("builder-inited", begin)
     app.connect("html-page-context", still, priority=900)
     app.connect("build-finished", finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

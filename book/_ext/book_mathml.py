@@ -11,11 +11,10 @@ italic, bold, script and double-struck; punctuation, letterlike symbols, arrows,
 """
 
 import html
-import os
 import re
-import tempfile
 from pathlib import Path
 
+from alexnet_lib import files
 from docutils import nodes
 from fontTools import subset
 from math_core import LatexError, LatexToMathML
@@ -166,14 +165,10 @@ def write_font(app, exception):
     subsetter = subset.Subsetter(options)
     subsetter.populate(unicodes=characters)
     subsetter.subset(font)
-    static = Path(app.outdir, "_static")
-    handle, temporary = tempfile.mkstemp(dir=static, suffix=".woff")
-    os.close(handle)
-    subset.save_font(font, temporary, options)
-    os.chmod(
-        temporary, 0o644
-    )  # mkstemp keeps the file private; a web server must read it
-    os.replace(temporary, static / FONT_FILE)
+    files.write(
+        Path(app.outdir, "_static", FONT_FILE),
+        lambda unfinished: subset.save_font(font, str(unfinished), options),
+    )
 
 
 def setup(app):

@@ -6,11 +6,10 @@ Its style sheet can show the same icons from a font, so the script is left out (
 become WebP, those of line art without any loss.
 """
 
-import os
 import re
-import tempfile
 from pathlib import Path
 
+from alexnet_lib import files
 from fontTools import subset
 from PIL import Image
 from sphinx.errors import ExtensionError
@@ -47,15 +46,6 @@ PICTURE = re.compile(
 )
 QUALITY = 80
 """Of WebP, up to 100. Line art is kept exactly."""
-
-
-def write(path, text):
-    """Replace a text as a whole."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(temporary, 0o644)  # mkstemp keeps the file private
-    os.replace(temporary, path)
 
 
 # ---- Icons -----------------------------------------------------------------------------------------
@@ -135,13 +125,15 @@ def keep_used_rules(static, pages):
     texts.append((static / SCRIPT).read_text("utf-8"))
     used = {name for text in texts for name in ICON_CLASS.findall(text)}
     style = static / THEME
-    write(style, keep_used_icons(style.read_text("utf-8"), used))
+    files.write_text(style, keep_used_icons(style.read_text("utf-8"), used))
     if not any(
         'class=" -Color' in text or 'class="-Color' in text
         for text in texts
     ):
         for path in static.glob("mystnb.*.css"):
-            write(path, TERMINAL_COLOUR.sub("", path.read_text("utf-8")))
+            files.write_text(
+                path, TERMINAL_COLOUR.sub("", path.read_text("utf-8"))
+            )
     styles = [path.read_text("utf-8") for path in static.rglob("*.css")]
     cut_fonts(static / FONTS, signs(styles))
 
@@ -153,10 +145,14 @@ def smaller(path, exact):
     """Write a picture as WebP beside itself; return the smaller of the two files."""
     new = path.with_suffix(".webp")
     if not new.exists():
-        temporary = path.with_suffix(".tmp")
         picture = Image.open(path).convert("RGB")
-        picture.save(temporary, "WEBP", lossless=exact, quality=QUALITY)
-        os.replace(temporary, new)
+
+        def save(unfinished):
+            picture.save(
+                unfinished, "WEBP", lossless=exact, quality=QUALITY
+            )
+
+        files.write(new, save)
     return min(path, new, key=lambda file: file.stat().st_size)
 
 
@@ -173,7 +169,7 @@ def show_smaller_pictures(outdir, pages):
         text = page.read_text("utf-8")
         new = PICTURE.sub(replace, text)
         if new != text:
-            write(page, new)
+            files.write_text(page, new)
     for path in shown:
         for suffix in {".png", ".webp"} - {path.suffix}:
             path.with_suffix(suffix).unlink()

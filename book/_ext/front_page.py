@@ -9,11 +9,11 @@ Only the flow cannot be made in a build, because it needs the network:
 import html
 import inspect
 import json
-import os
 import re
 from pathlib import Path
 
 import alexnet_lib.teaching.widgets
+from alexnet_lib import files
 from alexnet_lib.teaching.widgets import bundles
 from book_pages import colab_url, repository_url
 from docutils import nodes
@@ -137,6 +137,7 @@ class ExplorerGallery(SphinxDirective):
         cards = []
         folder = Path(self.env.app.outdir) / "_static" / "gallery"
         html_pages = self.env.app.builder.format == "html"
+        suffix = getattr(self.env.app.builder, "out_suffix", ".html")
         if html_pages:
             folder.mkdir(parents=True, exist_ok=True)
         for module, chapter, still, label in explorers(self.env.app):
@@ -149,9 +150,9 @@ class ExplorerGallery(SphinxDirective):
                 (folder / f"{module}.svg").write_text(alone, "utf-8")
             anchor = module.replace("_", "-")
             cards.append(
-                f'<li><a href="{chapter}.html#{anchor}">'
+                f'<li><a href="{chapter}{suffix}#{anchor}">'
                 f'<img src="_static/gallery/{module}.svg" loading="lazy" '
-                f'alt="{html.escape(label)}">'
+                f'alt="{html.escape(label)}"/>'
                 f"<strong>{html.escape(title)}</strong></a>"
                 f"<span>{html.escape(sentence)}</span></li>"
             )
@@ -219,7 +220,5 @@ def flow():
 
 
 if __name__ == "__main__":
-    unfinished = FLOW.with_suffix(".tmp")
-    unfinished.write_text(flow().page_html() + "\n", "utf-8")
-    os.replace(unfinished, FLOW)
+    files.write_text(FLOW, flow().page_html() + "\n")
     print(f"{FLOW.name}: {FLOW.stat().st_size:,} bytes")

@@ -6,7 +6,7 @@ Each is one front-end module (`NAME.js`, in the anywidget format) beside one Pyt
 
 from .activations import Activations
 from .augmentation import Augmentation
-from .dropout import Dropout
+from .dropout_masks import Dropout
 from .feature_maps import FeatureMaps
 from .flow import Flow
 from .network_map import NetworkMap

@@ -1,5 +1,5 @@
 // Dropout: a layer whose units are silenced by coins, and the one unit that they feed.
-// `masks` and `sums` follow dropout.py, and the tests compare the two.
+// `masks` and `sums` follow dropout_masks.py, and the tests compare the two.
 import {
   chart,
   clamp,
@@ -197,7 +197,7 @@ function render({ model, el }) {
   return mount(
     { model, el },
     {
-      name: "dropout",
+      name: "dropout-masks",
       title: "Dropout",
       settings: ["rate", "draws", "seed", "scaling", "unit"],
       settle: (state) => settle(activities, weights, drawn, state),

@@ -45,7 +45,7 @@ class Dropout(Explorer):
     Dropout(units=2, rate=0.5, draws=200, seed=0)
     """
 
-    _module = "dropout"
+    _module = "dropout_masks"
 
     rate = traitlets.Float(min=0, max=0.9).tag(sync=True, step=0.05)
     draws = traitlets.Int(min=1, max=MOST_DRAWS).tag(sync=True)
