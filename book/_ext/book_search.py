@@ -36,25 +36,32 @@ ENDING = r"^(\w{4,}[iy])s(e[ds]?|ing|ers?|ations?)$"
 STEMMER = """
 /* British and American spelling become one (book/_ext/book_search.py). */
 const spellings = %(beginnings)s;
+const inAmerica = (word) => {
+  const [british, american] = spellings.find(([british]) => word.startsWith(british)) ?? ["", ""];
+  return (american + word.slice(british.length)).replace(new RegExp(%(ending)s), "$1z$2");
+};
+const inBritain = (word) =>
+  spellings
+    .filter(([, american]) => word.startsWith(american))
+    .map(([british, american]) => british + word.slice(american.length));
 Stemmer = ((Porter) => function () {
   const porter = new Porter();
-  const ending = new RegExp(%(ending)s);
-  this.stemWord = (word) => {
-    const [british, american] = spellings.find(([british]) => word.startsWith(british)) ?? ["", ""];
-    return porter.stemWord((american + word.slice(british.length)).replace(ending, "$1z$2"));
-  };
+  this.stemWord = (word) => porter.stemWord(inAmerica(word));
 })(Stemmer);
 """
 
-SUMMARY = """
+RESULTS = """
 /* The lines shown with a result are those with the word, in either spelling. */
-Search.makeSearchSummary = ((summary) => (text, words, anchor) => {
-  const other = (word) =>
-    spellings
-      .filter(([, american]) => word.startsWith(american))
-      .map(([british, american]) => british + word.slice(american.length));
-  return summary(text, [...words].flatMap((word) => [word, ...other(word)]), anchor);
-})(Search.makeSearchSummary);
+Search.makeSearchSummary = ((summary) => (text, words, anchor) =>
+  summary(text, [...words].flatMap((word) => [word, ...inBritain(word)]), anchor)
+)(Search.makeSearchSummary);
+
+/* So are the names of the code, which no stemmer has seen. */
+Search.performObjectSearch = ((find) => (object, words) => {
+  const spelt = new Set([object, inAmerica(object), ...inBritain(inAmerica(object))]);
+  const others = [...words].filter((word) => word !== object);
+  return [...spelt].flatMap((name) => find(name, new Set([name, ...others])));
+})(Search.performObjectSearch);
 """
 
 SKIPS_NUMBERS = re.compile(r"\s*\|\|\s*queryTerm\.match\(/\^\\d\+\$/\)")
@@ -94,7 +101,7 @@ def mend(script):
         raise ValueError(
             f"{script.name}: numbers are skipped in {found} places, not in one"
         )
-    script.write_text(text + SUMMARY, "utf-8")
+    script.write_text(text + RESULTS, "utf-8")
 
 
 def finish(app, exception):
