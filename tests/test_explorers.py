@@ -401,7 +401,8 @@ def test_dropout_agrees_with_python(chromium):
         for rate, seed, draws in [(0.5, 0, 300), (0.0, 3, 5), (0.9, 9999, 50)]
         for inverted in (False, True)
     ]
-    for arguments, found in zip(inputs, both(chromium, "dropout_masks", "sums", inputs), strict=True):
+    measured = both(chromium, "dropout_masks", "sums", inputs)
+    for arguments, found in zip(inputs, measured, strict=True):
         np.testing.assert_allclose(found, sums(*arguments), rtol=1e-9, atol=1e-12)
     expected = [0.5, 1.0, 0.1]
     for (_, _, rate, seed, _, _), share in zip(inputs[::2], expected, strict=True):
