@@ -6,9 +6,9 @@ import threading
 
 import pytest
 from bs4 import BeautifulSoup
+from explorer_pages import build
 from pages import Tab
 from PIL import Image
-from test_widgets import build
 
 from alexnet_lib.teaching.widgets import ShapeCalculator
 

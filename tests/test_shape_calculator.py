@@ -1,28 +1,14 @@
-"""The explorers: their Python half, their front ends, and both together on a page of the book.
+"""The shape calculator: its two halves, and what it shows. What all explorers have to do stands in
+`test_explorers.py`, where it is one of them."""
 
-The page is built by Jupyter Book from a small notebook, with the book's own configuration, and then
-used in a real browser as readers use it.
-"""
-
-import contextlib
-import json
 import random
 import re
-import shutil
-import subprocess
-import sys
 from itertools import pairwise
-from pathlib import Path
 
-import ipywidgets.embed
-import nbformat.v4 as nbf
 import pytest
-import yaml
-from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from conftest import ROOT
-from pages import AXE_OPTIONS, Tab
-from pages import served as pages_on_a_server
+from explorer_pages import DRAWN, build, in_browser, outputs, saved_state, served
+from pages import Tab
 from playwright.sync_api import expect
 from traitlets import TraitError
 
@@ -30,20 +16,10 @@ from alexnet_lib.architecture import VARIANTS, InputTooSmallError, slide, trace
 from alexnet_lib.teaching.widgets import ShapeCalculator, bundles
 from alexnet_lib.teaching.widgets.shape_calculator import LIMITS
 
-VIEW = "application/vnd.jupyter.widget-view+json"
 SOURCE = bundles.front_end("shape_calculator")
 
 
 # ---- Python ------------------------------------------------------------------------------------
-
-
-def outputs(widget):
-    return widget._repr_mimebundle_()[0]
-
-
-def saved_state(widget):
-    element = BeautifulSoup(outputs(widget)["text/html"], "html.parser").select_one(".explorer")
-    return json.loads(element["data-state"])
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -79,15 +55,6 @@ def test_unknown_names_are_explained():
         ShapeCalculator("owt", "norm1")
     with pytest.raises(TraitError, match="rounding"):
         ShapeCalculator(rounding="round")
-
-
-def test_output_is_the_same_on_every_run_and_has_a_live_view():
-    first, second = (outputs(ShapeCalculator(input_size=224, column=53)) for _ in range(2))
-    assert first.pop(VIEW)["model_id"] != second.pop(VIEW)["model_id"]
-    assert first == second
-    assert first["text/plain"] == (
-        "ShapeCalculator(input_size=224, kernel=11, stride=4, padding=0, rounding='floor')"
-    )
 
 
 def test_saved_state_makes_the_same_widget():
@@ -127,54 +94,6 @@ def test_picture_says_what_it_shows(settings, says):
 
 
 # ---- The page ----------------------------------------------------------------------------------
-
-
-def build(folder, widgets):
-    """The pages of a book in `folder` whose one chapter has these widgets, one a cell."""
-    config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
-    config["sphinx"]["local_extensions"]["explorers"] = "book/_ext"
-    config["exclude_patterns"] = ["_ext", "_static"]
-    (folder / "_config.yml").write_text(yaml.safe_dump(config), "utf-8")
-    (folder / "_toc.yml").write_text(
-        "format: jb-book\nroot: index\nchapters:\n  - file: chapter\n", "utf-8"
-    )
-    for part in ("book/_ext", "book/_static", "alexnet_lib/teaching/widgets"):
-        shutil.copytree(ROOT / part, folder / part)
-    shutil.copy(ROOT / "book" / "references.bib", folder / "book")
-    (folder / "book" / "index.md").write_text("# A book\n", "utf-8")
-
-    def cell(widget):
-        result = nbf.new_output("execute_result", outputs(widget), execution_count=1)
-        return nbf.new_code_cell(repr(widget), outputs=[result], execution_count=1)
-
-    notebook = nbf.new_notebook(
-        cells=[nbf.new_markdown_cell("# A chapter\n\n## A section"), *map(cell, widgets)],
-        metadata={
-            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-            "language_info": {"name": "python"},
-            "widgets": {
-                "application/vnd.jupyter.widget-state+json": {
-                    "version_major": 2,
-                    "version_minor": 0,
-                    "state": ipywidgets.embed.dependency_state(widgets),
-                }
-            },
-        },
-    )
-    (folder / "book" / "chapter.ipynb").write_text(nbf.writes(notebook), "utf-8")
-    program = Path(sys.executable).with_name("jupyter-book")
-    command = [str(program), "build", "book", "--path-output", "."]
-    command += ["--config", "_config.yml", "--toc", str(folder / "_toc.yml"), "-W", "-n", "--all"]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
-    return folder / "_build" / "html"
-
-
-@contextlib.contextmanager
-def served(folder):
-    """The address of the chapter on a server of its own."""
-    with pages_on_a_server(folder) as address:
-        yield f"{address}chapter.html"
 
 
 @pytest.fixture(scope="module")
@@ -302,96 +221,6 @@ def test_a_number_that_cannot_be_is_refused_in_words(opened):
     expect(it.panel.get_by_role("alert")).to_be_empty()
 
 
-SMALL_TEXT = """(panel) => [...panel.querySelectorAll("*")].flatMap((element) => {
-    const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
-    if (!own || element.closest(".ex-unheard") || !element.checkVisibility()) return [];
-    let size = parseFloat(getComputedStyle(element).fontSize);
-    const matrix = element instanceof SVGElement ? element.getScreenCTM() : null;
-    if (matrix) size *= Math.hypot(matrix.a, matrix.b);
-    return size < 11.99 ? [`${element.textContent}: ${size.toFixed(1)} px`] : [];
-})"""
-
-
-JUMPS = """async (panel) => {
-    const drawn = () => new Promise((go) =>
-        requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(go))));
-    const jumps = [];
-    // Where the control is, and where the panel ends.
-    const measure = (control) => {
-        const [own, all] = [control, panel].map((e) => e.getBoundingClientRect());
-        return [own.top - all.top, all.height];
-    };
-    async function tried(control, what, act, undo) {
-        const before = measure(control);
-        act();
-        await drawn();
-        const after = measure(control);
-        if (before.some((at, k) => Math.abs(at - after[k]) > 1)) {
-            const name = control.getAttribute("aria-label") || control.labels?.[0]?.textContent;
-            jumps.push(`${name} ${what}: ${before.map(Math.round)} to ${after.map(Math.round)}`);
-        }
-        undo();
-        await drawn();
-    }
-    const enter = (control, value, ...kinds) => {
-        control.value = value;
-        for (const kind of kinds) control.dispatchEvent(new Event(kind, { bubbles: true }));
-    };
-    const seen = (selector) =>
-        [...panel.querySelectorAll(selector)].filter((e) => e.checkVisibility() && !e.disabled);
-    for (const control of seen("input[type=range]")) {
-        const { value, min, max } = control;
-        for (const end of [min, max]) {
-            await tried(control, end, () => enter(control, end, "input"),
-                () => enter(control, value, "input"));
-        }
-    }
-    for (const control of seen("input[type=number]")) {
-        const { value } = control;
-        await tried(control, "refused", () => enter(control, "99999999", "input"),
-            () => enter(control, value, "input", "change"));
-    }
-    const kept = (select) => !LEFT_OUT.includes(select.labels[0].textContent);
-    for (const control of seen("select").filter(kept)) {
-        const { value } = control;
-        for (const { value: other } of [...control.options]) {
-            if (other) await tried(control, other, () => enter(control, other, "change"),
-                () => enter(control, value, "change"));
-        }
-    }
-    for (const control of seen("input[type=checkbox]")) {
-        await tried(control, "ticked", () => control.click(), () => control.click());
-    }
-    for (const control of seen("input[type=radio]:not(:checked)")) {
-        const first = panel.querySelector(`input[name="${control.name}"]:checked`);
-        await tried(control, "chosen", () => control.click(), () => first.click());
-    }
-    for (const control of seen("[data-layer]")) {
-        const first = panel.querySelector("[data-layer][aria-pressed=true]");
-        await tried(control, "shown", () => control.click(), () => first.click());
-    }
-    for (const control of seen("svg[tabindex]")) {
-        const press = (key) =>
-            control.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
-        await tried(control, "at its end", () => press("End"), () => press("Home"));
-    }
-    return jumps;
-}"""
-
-
-def assert_nothing_jumps(panel, left_out=()):
-    """Whatever a reader changes, the control stays where it is, and so does what follows."""
-    jumps = panel.evaluate(JUMPS.replace("LEFT_OUT", json.dumps(list(left_out))))
-    assert not jumps, "\n".join(jumps)
-
-
-@pytest.mark.parametrize("width", [1280, 390])
-def test_no_small_text_and_nothing_jumps(opened, width):
-    it = opened(width=width)
-    assert not it.panel.evaluate(SMALL_TEXT)
-    assert_nothing_jumps(it.panel)
-
-
 LANES = """(lens) => [...lens.querySelectorAll(".ex-bar-now, .ex-bar-other")].map((bar) =>
     ["x", "y", "width"].map((name) => Number(bar.getAttribute(name))))"""
 
@@ -474,33 +303,9 @@ def test_window_follows_a_finger_and_the_page_still_scrolls(chromium, address):
     context.close()
 
 
-def test_everything_can_be_done_with_the_keyboard(opened):
+def test_the_window_moves_by_keyboard(opened):
     it = opened()
     keyboard = it.page.keyboard
-    it.panel.get_by_label("Network", exact=True).focus()
-    reached = []
-    for _ in range(40):
-        focused = it.page.evaluate(
-            """() => {
-                const e = document.activeElement;
-                const ring = getComputedStyle(e);
-                return {
-                    inside: Boolean(e.closest(".ex-shape-calculator")),
-                    name: e.getAttribute("aria-label") || e.id || e.textContent,
-                    ring: ring.outlineStyle === "solid" ? parseFloat(ring.outlineWidth) : 0,
-                };
-            }"""
-        )
-        if not focused["inside"]:
-            break
-        assert focused["ring"] >= 2, f"{focused['name']}: the focus cannot be seen"
-        reached.append(focused["name"])
-        keyboard.press("Tab")
-    everything = it.panel.locator(
-        "button:not(:disabled):visible, select, input, [tabindex]"
-    ).count()
-    assert len(reached) == everything - 1  # one Tab stop for the two radio buttons
-
     it.map.focus()
     for key, where in [
         ("ArrowRight", "Row 0, column 1 "),
@@ -516,10 +321,6 @@ def test_everything_can_be_done_with_the_keyboard(opened):
         expect(it.where).to_contain_text(where)
     expect(it.map).to_be_focused()
     expect(it.panel.get_by_role("status")).to_contain_text("Row 0, column 0")
-
-
-DRAWN = "() => new Promise((go) => requestAnimationFrame(() => setTimeout(go)))"
-"""Waits until what was to be drawn is."""
 
 
 def test_playing_steps_on_and_pauses(chromium, address):
@@ -553,33 +354,6 @@ def test_playing_steps_on_and_pauses(chromium, address):
     context.close()
 
 
-def test_address_carries_the_settings(opened, address):
-    it = opened()
-    it.number("Stride").fill("3")
-    it.panel.get_by_label("up", exact=True).check()
-    it.map.focus()
-    it.page.keyboard.press("ArrowRight")
-    it.page.wait_for_url("**#shape-calculator?*column=1*")
-    assert set(it.page.url.partition("?")[2].split("&")) == {
-        "stride=3",
-        "rounding=ceil",
-        "column=1",
-    }
-
-    other = opened(it.page.url)
-    expect(other.number("Stride")).to_have_value("3")
-    expect(other.where).to_contain_text("Row 0, column 1 ")
-    expect(other.panel).to_be_in_viewport()
-    other.press("Reset")
-    expect(other.number("Stride")).to_have_value("4")
-    other.page.wait_for_url(address + "#shape-calculator")
-
-    other.page.evaluate("location.hash = '#shape-calculator?kernel=7'")
-    expect(other.number("Kernel")).to_have_value("7")
-    other.page.evaluate("location.hash = '#a-section'")
-    expect(other.number("Kernel")).to_have_value("7")
-
-
 def test_a_wrong_address_does_no_harm(opened, address):
     query = (
         "kernel=9999&stride=-3&padding=x&rounding=<b>&variant=no&layer=no&row=1e99&nets=1&limits=1"
@@ -605,36 +379,6 @@ def test_two_on_a_page_share_the_code_and_nothing_else(opened):
     assert len(ids) == len(set(ids))
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_axe_finds_nothing(opened, width, theme):
-    it = opened(width=width, theme=theme)
-    it.number("Padding").fill("3")
-    it.layer("conv2").click()
-    it.number("Kernel").fill("99")  # the sentence of a refusal is judged, too
-    for context in ("#shape-calculator", "#shape-calculator-2"):
-        violations = Axe().run(it.page, context=context, options=AXE_OPTIONS).response["violations"]
-        assert not [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in violations]
-
-
-def test_works_in_a_page_opened_as_a_file(opened, pages):
-    it = opened((pages / "chapter.html").as_uri() + "#shape-calculator?input_size=227")
-    expect(it.result).to_contain_text("it tiles: 55 × 55")
-    it.number("Input size").fill("224")
-    expect(it.result).to_contain_text("54 × 54")
-    it.page.wait_for_url("**#shape-calculator")
-
-
-def test_without_javascript_there_is_a_picture(chromium, address):
-    context = chromium.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(address)
-    picture = page.get_by_role("img", name="Shape calculator: (224 + 2·0 − 11) / 4 + 1 = 54.25.")
-    expect(picture).to_be_visible()
-    expect(page.locator(".explorer-note").first).to_be_visible()
-    context.close()
-
-
 def test_page_carries_no_other_front_end(pages):
     page = (pages / "chapter.html").read_text("utf-8")
     assert "widget-state+json" not in page
@@ -642,55 +386,7 @@ def test_page_carries_no_other_front_end(pages):
     assert "explorers/" not in (pages / "index.html").read_text("utf-8")
 
 
-DRAG = """async () => {
-    const map = document.querySelector(".ex-input");
-    const where = document.querySelector("[id$=-where]");
-    const box = map.getBoundingClientRect();
-    const send = (kind, x, y) => map.dispatchEvent(new PointerEvent(kind, {
-        pointerId: 1, button: 0, buttons: 1, bubbles: true,
-        clientX: box.left + x, clientY: box.top + y,
-    }));
-    map.setPointerCapture = () => {};  // there is no real pointer to capture
-    const taken = [];
-    send("pointerdown", 5, 5);
-    for (let k = 1; k <= 100; k += 1) {
-        const before = where.textContent;
-        const start = performance.now();
-        send("pointermove", 5 + (k * 37) % 350, 5 + (k * 53) % 350);
-        while (where.textContent === before) {
-            await new Promise(requestAnimationFrame);
-            if (performance.now() - start > 1000) throw new Error("no answer");
-        }
-        map.getBoundingClientRect();  // layout is part of the answer
-        taken.push(performance.now() - start);
-    }
-    send("pointerup", 5, 5);
-    return taken.sort((a, b) => a - b);
-}"""
-
-
-@pytest.mark.alone
-def test_a_drag_is_answered_within_50_ms(opened):
-    it = opened()
-    # Other work on the machine can slow one attempt; it cannot speed one up.
-    attempts = [it.page.evaluate(DRAG) for _ in range(3)]
-    assert min(times[int(0.95 * len(times))] for times in attempts) < 50
-
-
 # ---- The two halves agree ----------------------------------------------------------------------
-
-IMPORT = """async ([source, call, inputs]) => {
-    const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-    const module = await import(address);
-    return inputs.map((input) => module[call](...input));
-}"""
-
-
-def in_browser(chromium, call, inputs, source=SOURCE):
-    page = chromium.new_page()
-    results = page.evaluate(IMPORT, [source, call, inputs])
-    page.close()
-    return results
 
 
 def python_slide(*arguments):
@@ -707,7 +403,7 @@ def test_slide_agrees_with_python(chromium):
         for _ in range(600)
     ]
     inputs += [[size, 11, 4, 0, rounding] for size in (224, 227) for rounding in ("floor", "ceil")]
-    results = in_browser(chromium, "slide", inputs)
+    results = in_browser(chromium, "slide", inputs, SOURCE)
     too_small = 0
     for arguments, found in zip(inputs, results, strict=True):
         expected = python_slide(*arguments)
@@ -741,7 +437,7 @@ def test_sizes_agree_with_python(chromium):
         inputs.append([networks[variant], last["name"], last])
         records = trace(VARIANTS[variant].input_size, variant)
         expected.append([r.output_shape[0] for r in records if r.padding is not None])
-    for found, shapes in zip(in_browser(chromium, "sizes", inputs), expected, strict=True):
+    for found, shapes in zip(in_browser(chromium, "sizes", inputs, SOURCE), expected, strict=True):
         layers = [record["size"] for record in found]
         assert layers == (shapes or [*layers[:-1], 0])
 
