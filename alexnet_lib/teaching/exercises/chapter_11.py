@@ -63,14 +63,17 @@ check_l2_penalty = NumberExercise(
 )
 
 check_scaled_rate = NumberExercise(
-    question="Recipe.modern's rate is 0.02 for batches of 32. Which rate goes with batches of 256?",
+    question=(
+        "Recipe.modern's rate is 0.02 for batches of 32. Which rate does the linear rule give for "
+        "batches of 256?"
+    ),
     answer=0.16,
     tolerance=0.001,
     hints=("The rate goes with the batch.", "Batches of 256 are eight times as large."),
     mistakes=(
         (0.02, "With the same rate and an eighth of the updates the run gets nowhere."),
         (0.0025, "The other way round: fewer updates, longer steps."),
-        (0.02 * 8**0.5, "That is the square-root rule; the recipe goes by the linear one."),
+        (0.02 * 8**0.5, "That is the square-root rule; the question asks for the linear one."),
     ),
 )
 
