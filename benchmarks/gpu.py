@@ -7,7 +7,7 @@ this library runs on Keras's JAX backend, its whole training step compiled by XL
 its best: `channels_last`, autocast, `torch.compile`, a fused optimizer. Pictures and labels lie on
 the card, so nothing is read and nothing is sent.
 
-In each round every contender does `--steps` steps, and what is compared are times of the same round.
+In each round every contender does `--steps` steps, and times of the same round are compared.
 Products of square matrices, large enough for the card, bound all of them; LRN's part is what a step
 without the two layers saves. On a processor it runs as well, slowly: a rehearsal.
 """
