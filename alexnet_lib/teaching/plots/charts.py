@@ -26,7 +26,13 @@ def competition_results(
         figure, axes = plt.subplots(figsize=(5.4, 3.6), layout="constrained")
         colours = [BLUE if is_deep else GREY for is_deep in deep]
         bars = axes.bar([str(year) for year in years], errors, color=colours)
-        axes.bar_label(bars, [f"{error:.1f} %" for error in errors], padding=2)
+        axes.bar_label(
+            bars,
+            [f"{error:.1f} %" for error in errors],
+            padding=2,
+            # The line of the person would run through a label that stands at its height.
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        )
         line = axes.axhline(human, color=VERMILION, linestyle="--", linewidth=1.2)
         line.set_label(f"one trained person, {human} %")
         axes.set_ylabel("top-5 test error, percent")
