@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def competition_results(
     years: Sequence[int], errors: Sequence[float], deep: Sequence[bool], human: float
 ) -> Figure:
-    """Error of each year's winner, in percent; convolutional networks stand out in colour."""
+    """Error of each year's best entry, in percent; convolutional networks stand out in colour."""
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(5.4, 3.6), layout="constrained")
         colours = [BLUE if is_deep else GREY for is_deep in deep]
