@@ -6,7 +6,9 @@ from ...architecture import trace
 from .kinds import NumberExercise, layer
 
 check_uniform_loss = NumberExercise(
-    question="What cross-entropy loss has a network that finds all 1,000 classes equally likely?",
+    question=(
+        "What is the cross-entropy loss of a network that finds all 1,000 classes equally likely?"
+    ),
     answer=log(layer("fc8").units),
     tolerance=0.005,
     hints=(
@@ -14,9 +16,12 @@ check_uniform_loss = NumberExercise(
         "The loss is minus the natural logarithm of the probability of the right class.",
     ),
     mistakes=(
-        (3.0, "That is the logarithm to base 10; losses use the natural one."),
-        (9.966, "That is the logarithm to base 2; losses use the natural one."),
-        (-log(1000), "The sign: the logarithm of a probability is negative, the loss is minus it."),
+        (3.0, "That is the logarithm to base 10; the loss uses the natural logarithm."),
+        (9.966, "That is the logarithm to base 2; the loss uses the natural logarithm."),
+        (
+            -log(1000),
+            "Check the sign: the logarithm of a probability is negative; the loss is minus that.",
+        ),
         (0.001, "That is the probability of a class; the loss is minus its logarithm."),
     ),
 )
@@ -24,30 +29,30 @@ check_uniform_loss = NumberExercise(
 check_images_seen = NumberExercise(
     question="How many pictures went through the network in 90 passes over 1.2 million pictures?",
     answer=108_000_000,
-    hints=("One pass shows every picture once.", "Multiply the two."),
+    hints=("One pass shows each picture once.", "Multiply the passes by the pictures."),
     mistakes=(
         (10_800_000, "A zero is missing: 1.2 million is 1,200,000."),
         (843_750, "That is the number of batches of 128; you were asked for pictures."),
-        (108, "In millions, yes. Write out the number."),
+        (108, "That is in millions. Write out the whole number."),
     ),
 )
 
 check_gpu_memory = NumberExercise(
     question=(
-        "How many megabytes (10⁶ bytes) do weights, gradients and momentum of the paper's network "
-        "need in float32?"
+        "How many megabytes (10⁶ bytes) do the weights, gradients and momentum of the paper's "
+        "network take in float32?"
     ),
     answer=3 * sum(record.parameter_bytes for record in trace()) / 1e6,
     tolerance=0.01,
     hints=(
-        "The network has as many gradients as parameters, and as many momenta.",
+        "Each parameter has one gradient and one momentum.",
         "A float32 takes 4 bytes.",
         "3 × 4 bytes × the parameters that the last cell of the section printed.",
     ),
     mistakes=(
         (
             sum(record.parameter_bytes for record in trace()) / 1e6,
-            "That is the weights alone; gradients and momentum are as large again, each.",
+            "Those are the weights alone; the gradients and the momentum each take as much again.",
         ),
         (
             2 * sum(record.parameter_bytes for record in trace()) / 1e6,
@@ -55,7 +60,7 @@ check_gpu_memory = NumberExercise(
         ),
         (
             3 * sum(record.parameters for record in trace()) / 1e6,
-            "Those are numbers in millions; each takes 4 bytes.",
+            "You counted numbers, in millions; each takes 4 bytes.",
         ),
     ),
 )

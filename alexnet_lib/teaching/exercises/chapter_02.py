@@ -18,7 +18,7 @@ check_output_size = FunctionExercise(
     solution=lambda size, kernel, stride, padding: slide(size, kernel, stride, padding).positions,
     cases=_SLIDES,
     hints=(
-        "The first window stands at the left edge. How far is the last one from it at most?",
+        "The first window stands at the left edge. How far from it can the last one be?",
         "Padding adds to the size at both ends.",
         "In Python, // divides and rounds down.",
     ),
@@ -35,7 +35,7 @@ check_output_size = FunctionExercise(
         "It rounds up: a last step that does not fit is dropped here.": (
             lambda size, kernel, stride, padding: -(-(size + 2 * padding - kernel) // stride) + 1
         ),
-        "It gives a fraction; a window stands in a place or does not. Round down with //.": (
+        "It gives a fraction, and there is no fraction of a position. Round down with //.": (
             lambda size, kernel, stride, padding: (size + 2 * padding - kernel) / stride + 1
         ),
     },
@@ -43,8 +43,8 @@ check_output_size = FunctionExercise(
 
 check_flatten_224 = NumberExercise(
     question=(
-        "How many numbers enter fc6 when the picture is 224×224, nothing is padded but as in the "
-        "paper, and every division rounds down?"
+        "How many numbers enter fc6 when the picture is 224×224, the padding is the paper's, and "
+        "every division rounds down?"
     ),
     answer=layer("flatten", 224).units,
     hints=(
@@ -63,7 +63,7 @@ check_flatten_224 = NumberExercise(
 )
 
 check_pool2_receptive_field = NumberExercise(
-    question="How many pixels a side does one unit of pool2 see?",
+    question="How large is the receptive field of a unit of pool2, in pixels per side?",
     answer=layer("pool2").receptive_field,
     hints=(
         "Each layer adds (kernel - 1) × the distance, in pixels, between two units of its input.",
@@ -73,10 +73,10 @@ check_pool2_receptive_field = NumberExercise(
     mistakes=(
         (
             11 + 3 + 5 + 3,
-            "You added the kernels; a step of one in a deep map is many pixels in the picture.",
+            "You added the kernel sizes; one step in a deep map is many pixels in the picture.",
         ),
         (layer("conv2").receptive_field, "That is conv2; pool2 comes after it."),
-        (11 * 3 * 5 * 3, "Kernels do not multiply; only strides do."),
+        (11 * 3 * 5 * 3, "You multiplied the kernel sizes; only strides are multiplied."),
     ),
 )
 
@@ -87,15 +87,18 @@ check_dense_conv1 = NumberExercise(
     ),
     answer=layer("conv1").units * 227 * 227 * 3,
     hints=(
-        "Every unit would look at the whole picture.",
+        "Each unit would have a weight for every number of the picture.",
         "Multiply the units by the numbers in the picture.",
     ),
     mistakes=(
         (
             layer("conv1").macs,
-            "That is with a window of 11×11×3 for each unit; here each sees all.",
+            "That is with a window of 11×11×3 for each unit; here the window is the whole picture.",
         ),
-        (96 * 227 * 227 * 3, "That is one weight set a channel; here every position has its own."),
+        (
+            96 * 227 * 227 * 3,
+            "That is one set of weights per channel; here each position has its own.",
+        ),
         (layer("conv1").units * 227 * 227, "The picture has three colours."),
     ),
 )

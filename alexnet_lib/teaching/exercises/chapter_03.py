@@ -4,17 +4,17 @@ from ...architecture import VARIANTS, trace
 from .kinds import NumberExercise, layer
 
 check_conv2_parameters = NumberExercise(
-    question="How many parameters has conv2, its biases included?",
+    question="How many parameters does conv2 have, including its biases?",
     answer=layer("conv2").parameters,
     hints=(
-        "256 filters of 5×5 taps; how many channels does each see?",
-        "Each filter sees the 48 channels of its own tower.",
+        "There are 256 filters of 5×5. How many channels is each connected to?",
+        "Each filter is connected to the 48 channels of its own tower.",
         "256 · (5·5·48 + 1).",
     ),
     mistakes=(
         (
             layer("conv2", variant="one_tower").parameters,
-            "That is without groups: each filter sees 48 channels, not 96.",
+            "That is without groups: each filter is connected to 48 channels, not 96.",
         ),
         (layer("conv2").parameters - 256, "The 256 biases are missing."),
         (layer("conv2").parameters + 256, "You counted the biases twice."),
@@ -23,12 +23,12 @@ check_conv2_parameters = NumberExercise(
 )
 
 check_neurons_conv1 = NumberExercise(
-    question="How many neurons has conv1, by its own output shape?",
+    question="How many neurons does conv1 have, going by its own output shape?",
     answer=layer("conv1").units,
     hints=("A neuron is one number of the output.", "55 · 55 · 96."),
     mistakes=(
         (253_440, "That is what the paper prints; no shape of this network gives it."),
-        (96, "Those are the channels; each has a neuron at every place."),
+        (96, "Those are the channels; each has a neuron at every position."),
         (55 * 55, "That is one map; there are 96."),
         (224 * 224 * 3, "Those are the numbers of the input."),
     ),
@@ -43,19 +43,19 @@ check_batch_activations = NumberExercise(
     tolerance=0.01,
     hints=(
         "Sum the units over all rows of the table, flatten and dropout included.",
-        "4 bytes a number, 128 pictures.",
+        "Each number takes 4 bytes, and there are 128 pictures.",
     ),
     mistakes=(
         (sum(record.activation_bytes for record in trace()) / 1e6, "That is one picture."),
         (
             128 * sum(record.units for record in trace()) / 1e6,
-            "Those are numbers in millions; each takes 4 bytes.",
+            "You counted numbers, in millions; each takes 4 bytes.",
         ),
     ),
 )
 
 check_halved_fc = NumberExercise(
-    question="How many parameters has the whole network if fc6 and fc7 have 2,048 units each?",
+    question="How many parameters does the network have if fc6 and fc7 have 2,048 units each?",
     answer=sum(record.parameters for record in trace(fc_units=2048)),
     hints=(
         "Three layers change: fc6, fc7, and fc8, whose input is narrower.",
@@ -72,7 +72,7 @@ check_halved_fc = NumberExercise(
 )
 
 check_original_input = NumberExercise(
-    question="What input size was the network of the released source fed with, in pixels a side?",
+    question="What is the input size of the network in the released source, in pixels per side?",
     answer=VARIANTS["original"].input_size,
     hints=("Its windows may hang over the edge.", "alexnet summary --variant original"),
     mistakes=((227, "With windows that may overhang, 227 is not needed."),),

@@ -15,7 +15,7 @@ check_sigmoid_bound = NumberExercise(
     hints=(
         "One sigmoid multiplies the gradient by its slope. How large is that at most?",
         "The slope is s(z) · (1 - s(z)), and s(z) lies between 0 and 1.",
-        "Factors of layers that follow each other are multiplied.",
+        "The factors of successive layers are multiplied.",
     ),
     mistakes=(
         (_STEEPEST["sigmoid"], "That is one layer; there are eight."),
@@ -27,15 +27,15 @@ check_sigmoid_bound = NumberExercise(
             _STEEPEST["sigmoid"] ** (_LAYERS - 1),
             "One layer is missing: eight sigmoids have eight slopes.",
         ),
-        (0.5**_LAYERS, "You took the sigmoid's value at 0; its slope there is half of that."),
+        (0.5**_LAYERS, "You took the sigmoid's value at 0; its slope there is half as large."),
         (_STEEPEST["tanh"] ** _LAYERS, "That holds for tanh, whose slope at 0 is 1."),
     ),
 )
 
 check_layers_to_a_millionth = NumberExercise(
     question=(
-        "How many sigmoids in a row does it take at least until their slopes have surely made "
-        "a gradient smaller than a millionth of what it was?"
+        "How many sigmoids in a row does it take to make sure that their slopes shrink a gradient "
+        "to less than a millionth?"
     ),
     answer=10,
     hints=(
@@ -45,7 +45,7 @@ check_layers_to_a_millionth = NumberExercise(
     ),
     mistakes=(
         (20, "That is for a slope of 1/2; the sigmoid's is 1/4 at most."),
-        (9, "Nine give 3.8 millionths: not yet."),
+        (9, "Nine still let through 3.8 millionths."),
         (6, "That would take a slope of 1/10."),
         (250_000, "Slopes are multiplied, not added."),
     ),
@@ -58,30 +58,30 @@ def _relu_backward(z, upstream):
 
 check_relu_backward = FunctionExercise(
     question=(
-        "Write relu_backward(z, upstream): the gradient that a ReLU hands back for one unit, where "
-        "z went in and upstream is the gradient of what came out."
+        "Write relu_backward(z, upstream): the gradient with respect to the input z of one ReLU, "
+        "where upstream is the gradient with respect to its output."
     ),
     solution=_relu_backward,
     cases=((2, 5), (-2, 5), (3, -4), (-3, -4), (0.5, 1), (0, 7), (-1, 0)),
     hints=(
         "The slope is 1 where z is above 0, and 0 where it is below.",
-        "Gradient back = slope · upstream. The sign of upstream does not matter.",
+        "The result is slope · upstream. The sign of upstream does not matter.",
         "At exactly 0 there is no slope; TensorFlow takes 0.",
     ),
     mistakes={
-        "That is the ReLU's own value; you were asked for the gradient that it hands back.": (
+        "That is the ReLU's own value; you were asked for the gradient.": (
             lambda z, upstream: max(0, z)
         ),
         "That is the slope; it still has to be multiplied by upstream.": (
             lambda z, upstream: 1 if z > 0 else 0
         ),
-        "It cuts off the gradient where the gradient is negative. What counts is the sign of z.": (
+        "It sets negative gradients to 0. What counts is the sign of z.": (
             lambda z, upstream: max(0, upstream)
         ),
-        "It asks for both signs. What counts is the sign of z alone.": (
+        "It tests both signs. What counts is the sign of z alone.": (
             lambda z, upstream: upstream if z > 0 and upstream > 0 else 0
         ),
-        "It lets the gradient through at z = 0, too; TensorFlow does not.": (
+        "It also lets the gradient through at z = 0; TensorFlow does not.": (
             lambda z, upstream: upstream if z >= 0 else 0
         ),
         "It lets everything through. Where z is negative, the ReLU is flat.": (
@@ -106,7 +106,7 @@ check_dead_units = FunctionExercise(
     cases=_ACTIVITIES,
     hints=(
         "A unit is a column: its activities for all pictures.",
-        "zip(*activities) gives the columns; any(column) is True if one number is not 0.",
+        "zip(*activities) gives the columns; any(column) is True if one of its numbers is not 0.",
     ),
     mistakes={
         "It counts zeros. A unit that is 0 for one picture may still work for another.": (
@@ -118,7 +118,7 @@ check_dead_units = FunctionExercise(
         "It counts pictures. Units are the columns.": (
             lambda activities: sum(not any(picture) for picture in activities)
         ),
-        "It counts the units that live.": (
+        "It counts the units that are not dead.": (
             lambda activities: sum(any(unit) for unit in zip(*activities, strict=True))
         ),
     },

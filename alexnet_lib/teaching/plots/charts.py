@@ -21,12 +21,18 @@ if TYPE_CHECKING:
 def competition_results(
     years: Sequence[int], errors: Sequence[float], deep: Sequence[bool], human: float
 ) -> Figure:
-    """Error of each year's winner, in percent; convolutional networks stand out in colour."""
+    """Error of each year's best entry, in percent; convolutional networks stand out in colour."""
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(5.4, 3.6), layout="constrained")
         colours = [BLUE if is_deep else GREY for is_deep in deep]
         bars = axes.bar([str(year) for year in years], errors, color=colours)
-        axes.bar_label(bars, [f"{error:.1f} %" for error in errors], padding=2)
+        axes.bar_label(
+            bars,
+            [f"{error:.1f} %" for error in errors],
+            padding=2,
+            # The line of the person would run through a label that stands at its height.
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        )
         line = axes.axhline(human, color=VERMILION, linestyle="--", linewidth=1.2)
         line.set_label(f"one trained person, {human} %")
         axes.set_ylabel("top-5 test error, percent")
