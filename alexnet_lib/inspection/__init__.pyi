@@ -2,6 +2,8 @@ from . import models as models
 from .attribution import HeatMap as HeatMap
 from .attribution import covered as covered
 from .attribution import grad_cam as grad_cam
+from .attribution import input_gradients as input_gradients
+from .attribution import integrated_gradients as integrated_gradients
 from .attribution import occlusion as occlusion
 from .attribution import randomized as randomized
 from .forward import activations as activations
