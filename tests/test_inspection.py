@@ -143,6 +143,27 @@ def test_orientation_is_that_of_gabor_filters(across):
     assert clearness.min() > 0.8
 
 
+@pytest.mark.parametrize("number", [1.5, 2.0, 3.25, 4.5])
+@pytest.mark.parametrize("angle", [0, 30, 90])
+def test_cycles_are_those_of_a_grating(number, angle):
+    taps = np.arange(11) / 11
+    direction = np.radians(angle)
+    across = np.cos(direction) * taps[:, None] + np.sin(direction) * taps
+    waves = [np.cos(2 * np.pi * number * across + phase) for phase in (0, 0.7, 2)]
+    kernels = np.stack(waves)[..., None] * np.array([1.0, -0.5, 0.2]) + 3
+    np.testing.assert_allclose(inspection.cycles(kernels), number, atol=0.2)
+
+
+def test_a_filter_that_is_no_grating_has_few_cycles():
+    taps = np.arange(11) - 5
+    blob = np.exp(-(taps[:, None] ** 2 + taps**2) / 12)
+    edge = np.repeat(np.sign(taps)[:, None], 11, axis=1)
+    flat = np.full((11, 11), 0.3)
+    found = inspection.cycles(np.stack([blob, edge, flat])[..., None])
+    assert 0 < found[:2].min() < found[:2].max() < 1.2
+    assert found[2] == 0
+
+
 def test_a_round_blob_has_no_orientation():
     rows, columns = np.indices((11, 11)) - 5
     blob = np.exp(-(rows**2 + columns**2) / 8)[None, ..., None]

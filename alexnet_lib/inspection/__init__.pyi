@@ -10,6 +10,7 @@ from .forward import activations as activations
 from .forward import features as features
 from .forward import nearest as nearest
 from .kernels import colourfulness as colourfulness
+from .kernels import cycles as cycles
 from .kernels import filter_images as filter_images
 from .kernels import filters as filters
 from .kernels import orientation as orientation
