@@ -88,8 +88,8 @@ test-colab: $(COLAB)/.installed  ## execute them all with Colab's versions (ten 
 notebooks: $(VENV)/.installed  ## execute the chapters again and keep their outputs
 	@"$(PYTHON)" .ci/execute_notebooks.py $(NOTEBOOKS)
 
-weights-report: $(VENV)/.installed  ## measure the shipped weights (FLOWERS=, CIFAR10=: paths)
-	@"$(PYTHON)" results/weights_report.py $(if $(FLOWERS),--flowers "$(FLOWERS)") $(if $(CIFAR10),--cifar10 "$(CIFAR10)")
+weights-report: $(VENV)/.installed  ## measure the weights (PICTURES=, SHARP=, TRANSFER=name=path)
+	@"$(PYTHON)" results/weights_report.py $(if $(PICTURES),--pictures "$(PICTURES)") $(if $(SHARP),--sharp $(SHARP)) $(if $(TRANSFER),--transfer $(TRANSFER))
 
 clean:  ## remove what was built
 	@rm -rf _build .pytest_cache .ruff_cache

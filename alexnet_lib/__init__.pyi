@@ -1,5 +1,6 @@
 from . import architecture as architecture
 from . import augmentation as augmentation
+from . import calibration as calibration
 from . import data as data
 from . import inspection as inspection
 from . import labels as labels

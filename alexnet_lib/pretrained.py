@@ -29,7 +29,9 @@ import numpy as np
 from rich.console import Console
 
 from . import architecture, formats
+from . import calibration as calibrations
 from .architecture import variant_of
+from .calibration import Calibration
 from .data import downloads
 from .data.downloads import Remote
 from .formats import Tensor, WeightFile, WeightsError, safetensors_file
@@ -510,3 +512,24 @@ def class_names(source: str | Path | keras.Model) -> tuple[str, ...]:
         what = source.name if isinstance(source, keras.Model) else source
         raise ValueError(f"{str(what)!r} has no class names.")
     return names
+
+
+def calibration(source: str | Path) -> Calibration | None:
+    """How often the network of a file of weights is right, by its probability.
+
+    Measured by `results/weights_report.py`, with one crop, and kept in a small file beside the
+    weights (`pocket.calibration.json`).
+
+    Args:
+        source: `"pocket"`, or the path of a file of weights or of a `.keras` file. Weights that
+            others published have none.
+
+    Returns:
+        None if it was not measured.
+
+    Raises:
+        ValueError: if the file is damaged, or was measured with other weights.
+    """
+    if str(source) in PUBLISHED:
+        return None
+    return calibrations.read(POCKET if str(source) == "pocket" else Path(source))

@@ -19,7 +19,6 @@ same command is given again, and one that is finished is only measured again.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import time
@@ -146,15 +145,8 @@ def median(values: list[float]) -> float:
 
 
 def describe_data(source: str, train: growing.InTurn, test: data.Dataset) -> dict:
-    """What was trained on. An archive is named by its contents, never by where it lies."""
-    path = Path(source)
-    digest = None
-    if path.is_file():
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {
-        "name": path.name,
-        "sha256": digest,
+    """What was trained on."""
+    return records.source(source) | {
         "class_names": list(train.class_names),
         "training_examples": train.size,
         "test_examples": test.size,

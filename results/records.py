@@ -18,6 +18,15 @@ def update(path: Path, name: str, record: dict) -> None:
     files.write_text(path, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
 
 
+def source(given: str) -> dict:
+    """A folder, archive or named data set: its name, and what an archive contains as SHA-256.
+
+    Never where it lies.
+    """
+    path = Path(given)
+    return {"name": path.name, "sha256": files.sha256(path) if path.is_file() else None}
+
+
 def history(rows: list[dict]) -> list[dict]:
     """The rows of `Run.history` with five decimals, which is more than two runs agree on."""
     return [{key: round(value, 5) for key, value in row.items()} for row in rows]

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "alexnet_lib"
 
 FLOORS = (
     ("architecture", "compilation", "files", "tensorflow_only", "terminal"),
-    ("layers", "preprocessing", "augmentation", "model_file"),
+    ("layers", "preprocessing", "augmentation", "model_file", "calibration"),
     ("model",),
     ("data", "formats"),
     ("labels",),

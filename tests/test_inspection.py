@@ -143,6 +143,27 @@ def test_orientation_is_that_of_gabor_filters(across):
     assert clearness.min() > 0.8
 
 
+@pytest.mark.parametrize("number", [1.5, 2.0, 3.25, 4.5])
+@pytest.mark.parametrize("angle", [0, 30, 90])
+def test_cycles_are_those_of_a_grating(number, angle):
+    taps = np.arange(11) / 11
+    direction = np.radians(angle)
+    across = np.cos(direction) * taps[:, None] + np.sin(direction) * taps
+    waves = [np.cos(2 * np.pi * number * across + phase) for phase in (0, 0.7, 2)]
+    kernels = np.stack(waves)[..., None] * np.array([1.0, -0.5, 0.2]) + 3
+    np.testing.assert_allclose(inspection.cycles(kernels), number, atol=0.2)
+
+
+def test_a_filter_that_is_no_grating_has_few_cycles():
+    taps = np.arange(11) - 5
+    blob = np.exp(-(taps[:, None] ** 2 + taps**2) / 12)
+    edge = np.repeat(np.sign(taps)[:, None], 11, axis=1)
+    flat = np.full((11, 11), 0.3)
+    found = inspection.cycles(np.stack([blob, edge, flat])[..., None])
+    assert 0 < found[:2].min() < found[:2].max() < 1.2
+    assert found[2] == 0
+
+
 def test_a_round_blob_has_no_orientation():
     rows, columns = np.indices((11, 11)) - 5
     blob = np.exp(-(rows**2 + columns**2) / 8)[None, ..., None]
@@ -481,6 +502,109 @@ def test_the_geometry_of_a_variant_is_found_by_its_shapes():
     step = 16
     assert heat.rows[1] - heat.rows[0] == step
     assert heat.rows[0] == (middle[0] + middle[2] - 1) / 2 - 30 * step
+
+
+def scores_of(network, pictures):
+    """The scores before the softmax in float64, by SciPy and NumPy from the paper's formulas."""
+    weights = {
+        layer.name: [np.asarray(v, "float64") for v in layer.weights] for layer in network.layers
+    }
+    scores = []
+    for picture in np.asarray(pictures, "float64"):
+        kernel, bias = weights["conv1"]
+        maps = np.stack(
+            [
+                sum(correlate2d(picture[..., c], kernel[..., c, k], "valid") for c in range(3))[
+                    ::2, ::2
+                ]
+                for k in range(8)
+            ],
+            axis=-1,
+        )
+        maps = np.maximum(maps + bias, 0)
+        squares = np.pad(maps**2, ((0, 0), (0, 0), (2, 2)))
+        maps = maps / (2 + 1e-4 * sum(squares[..., i : i + 8] for i in range(5))) ** 0.75
+        windows = np.lib.stride_tricks.sliding_window_view(maps, (3, 3), axis=(0, 1))
+        maps = np.pad(windows[::2, ::2].max((-1, -2)), ((1, 1), (1, 1), (0, 0)))
+        kernel, bias = weights["conv2"]
+        maps = np.stack(
+            [
+                sum(
+                    correlate2d(maps[..., 4 * (k // 3) + c], kernel[..., c, k], "valid")
+                    for c in range(4)
+                )
+                for k in range(6)
+            ],
+            axis=-1,
+        )
+        features = np.maximum(maps + bias, 0).ravel()
+        for layer in ("fc7", "fc8"):
+            kernel, bias = weights[layer]
+            features = features @ kernel + bias
+            features = np.maximum(features, 0) if layer == "fc7" else features
+        scores.append(features)
+    return np.array(scores)
+
+
+def test_input_gradients_are_finite_differences(network):
+    picture = np.random.default_rng(4).normal(0, 60, SHAPE).astype("float32")
+    network.trainable = False
+    gradient = inspection.input_gradients(network, picture, 2)
+    network.trainable = True
+    assert gradient.shape == SHAPE
+    places = [(0, 0, 0), (9, 14, 1), (16, 7, 2), (25, 20, 0), (12, 12, 1), (20, 3, 2)]
+    moved = np.repeat(picture[None].astype("float64"), 2 * len(places), axis=0)
+    for number, place in enumerate(places):
+        moved[2 * number][place] += 1e-4
+        moved[2 * number + 1][place] -= 1e-4
+    scores = scores_of(network, moved)[:, 2]
+    expected = (scores[::2] - scores[1::2]) / 2e-4
+    assert np.median(np.abs(expected)) > 1e-4
+    np.testing.assert_allclose([gradient[p] for p in places], expected, rtol=1e-3, atol=1e-6)
+
+
+def test_integrated_gradients_add_up_to_the_difference_of_the_scores(any_model, network):
+    model, pictures = any_model
+    inputs = pictures if model is network else np.asarray(preprocess_input(pictures))
+    neutral, other = np.zeros(SHAPE), inputs[1]
+    picture, from_other, from_neutral = scores_of(network, [inputs[0], other, neutral])[:, 1]
+    assert abs(picture - from_neutral) > 0.1
+    for baseline, start in ((None, from_neutral), (pictures[1], from_other)):
+        errors = []
+        for steps in (2, 1000):
+            shares = inspection.integrated_gradients(
+                model, pictures[0], 1, baseline, steps, batch_size=300
+            )
+            assert shares.shape == SHAPE
+            errors.append(abs(shares.sum() - (picture - start)))
+        assert errors[1] < 0.01 * abs(picture - start)
+        assert errors[1] < 0.2 * errors[0]
+
+
+def test_integrated_gradients_of_a_linear_network_are_its_terms():
+    keras.utils.set_random_seed(1)
+    model = build((Flatten("flatten"), Dense("fc8", units=4, stddev=0.1)), (5, 4, 3))
+    picture, baseline = np.random.default_rng(1).normal(size=(2, 5, 4, 3))
+    kernel = np.asarray(model.get_layer("fc8").kernel)[:, 3].reshape(5, 4, 3)
+    np.testing.assert_allclose(inspection.input_gradients(model, picture, 3), kernel, rtol=1e-5)
+    np.testing.assert_allclose(
+        inspection.integrated_gradients(model, picture, 3, baseline, steps=1),
+        kernel * (picture - baseline),
+        rtol=1e-4,
+        atol=1e-6,
+    )
+
+
+def test_gradients_of_pixels_need_a_class_and_a_baseline_that_fits(network, pictures):
+    for method in (inspection.input_gradients, inspection.integrated_gradients):
+        with pytest.raises(ValueError, match="target is 3; alexnet has the classes 0 to 2"):
+            method(network, pictures[0], 3)
+        with pytest.raises(ValueError, match="has no classes"):
+            method(build(LAYERS[:4], SHAPE), pictures[0], 0)
+    with pytest.raises(ValueError, match=r"shape \(9, 9, 3\)"):
+        inspection.integrated_gradients(network, pictures[0], 0, np.zeros((9, 9, 3)))
+    with pytest.raises(ValueError, match="steps is 0"):
+        inspection.integrated_gradients(network, pictures[0], 0, steps=0)
 
 
 def test_a_randomized_network_keeps_its_numbers_but_not_their_places(any_model):

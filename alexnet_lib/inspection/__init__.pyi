@@ -2,12 +2,15 @@ from . import models as models
 from .attribution import HeatMap as HeatMap
 from .attribution import covered as covered
 from .attribution import grad_cam as grad_cam
+from .attribution import input_gradients as input_gradients
+from .attribution import integrated_gradients as integrated_gradients
 from .attribution import occlusion as occlusion
 from .attribution import randomized as randomized
 from .forward import activations as activations
 from .forward import features as features
 from .forward import nearest as nearest
 from .kernels import colourfulness as colourfulness
+from .kernels import cycles as cycles
 from .kernels import filter_images as filter_images
 from .kernels import filters as filters
 from .kernels import orientation as orientation

@@ -1,5 +1,7 @@
-"""What an answer rests on: occlusion, Grad-CAM, and the check that they show what was learned."""
+"""What an answer rests on: occlusion, Grad-CAM, gradients of the pixels, and the check that they
+show what was learned."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -162,6 +164,91 @@ def grad_cam(
     first = record.start + (record.receptive_field - 1) / 2
     rows, columns = (first + record.jump * np.arange(side) for side in values.shape)
     return HeatMap(values, rows, columns)
+
+
+def input_gradients(model: keras.Model, picture: np.ndarray, target: int) -> np.ndarray:
+    """How the score of a class changes with each number of the picture (Simonyan et al. 2014).
+
+    The score is the number before the softmax, as in `grad_cam`. The gradient says what a small
+    change would do, not how much of the score a pixel has brought: see `integrated_gradients`.
+
+    Args:
+        model: any of ours, with its top.
+        picture: `(height, width, 3)`, what the model takes.
+        target: the class.
+
+    Returns:
+        float32 `(height, width, 3)`: score for each unit of what the model takes. A map for the eye
+        is the largest absolute value over the three colours.
+
+    Raises:
+        ValueError: if there is no such class, or the picture does not fit the model.
+    """
+    pictures, _ = as_batch(model, picture)
+    check_target(model, target)
+    return _score_gradients(model, target)(pictures[:1])[0]
+
+
+def integrated_gradients(
+    model: keras.Model,
+    picture: np.ndarray,
+    target: int,
+    baseline: np.ndarray | None = None,
+    steps: int = 64,
+    batch_size: int = 32,
+) -> np.ndarray:
+    """How much of the score of a class each number of the picture brought.
+
+    After Sundararajan, Taly and Yan (2017): the gradient of the score is averaged over the straight
+    way from a baseline to the picture, and multiplied by the difference between the two. Summed
+    over the picture it is the difference between their scores (*completeness*), but for the error
+    of the average, which falls with `steps`.
+
+    Args:
+        model, picture, target: as in `input_gradients`.
+        baseline: a picture that stands for nothing to see, of the same shape; by default the colour
+            that is 0 after the preprocessing, the mean of the training pictures.
+        steps: places on the way: the middles of as many equal parts.
+        batch_size: of them at a time.
+
+    Returns:
+        float32 `(height, width, 3)`, in units of the score: positive where the picture speaks for
+        the class. Its sum over the colours is a map.
+
+    Raises:
+        ValueError: if there is no such class, picture or baseline do not fit the model, or a number
+            is below 1.
+    """
+    pictures, _ = as_batch(model, picture)
+    check_target(model, target)
+    if steps < 1 or batch_size < 1:
+        raise ValueError(f"steps is {steps} and batch_size {batch_size}; both must be at least 1.")
+    if baseline is None:
+        start = np.broadcast_to(neutral_colour(model), pictures[0].shape)
+    else:
+        start = as_batch(model, baseline)[0][0]
+    difference = pictures[0] - start
+    shares = ((np.arange(steps) + 0.5) / steps).astype("float32")[:, None, None, None]
+    gradients = _score_gradients(model, target)
+    total = np.zeros(difference.shape, "float64")
+    for first in range(0, steps, batch_size):
+        total += gradients(start + shares[first : first + batch_size] * difference).sum(0)
+    return (total / steps * difference).astype("float32")
+
+
+def _score_gradients(model: keras.Model, target: int) -> Callable[[np.ndarray], np.ndarray]:
+    """A function from pictures to the gradient of each one's score, before the softmax."""
+    part = part_of(model, linear_output(model, model.layers[-1].name))
+
+    def gradients(pictures: np.ndarray) -> np.ndarray:
+        inputs = tf.constant(pictures, tf.float32)
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            # Pictures do not meet in the network: the gradient of the sum holds each one's own.
+            total = tf.reduce_sum(part(inputs)[:, target])
+        return np.asarray(tape.gradient(total, inputs), "float32")
+
+    return gradients
 
 
 def randomized(model: keras.Model, down_to: str = "conv1", seed: int = 0) -> keras.Model:

@@ -106,19 +106,42 @@ def orientation(kernels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         vertical ones, 45 for stripes that rise to the right; and how clear the angle is,
         `(filters,)`, from 0 (no direction, a round blob) to 1 (a single direction).
     """
-    kernels = _kernels(kernels)
-    kernels = kernels - kernels.mean(axis=(1, 2), keepdims=True)
-    # Zeros around the filter sample its spectrum more finely than its few taps would.
-    size = 4 * max(kernels.shape[1:3])
-    power = (np.abs(np.fft.fft2(kernels, (size, size), axes=(1, 2))) ** 2).sum(-1)
-    rows, columns = np.meshgrid(*[np.fft.fftfreq(size)] * 2, indexing="ij")
-    # Frequencies beyond the circle exist along the diagonals only and would favour them.
-    power = power * (np.hypot(rows, columns) <= 0.5)
+    power, rows, columns = _spectrum(_kernels(kernels), finer=4)
     # A frequency points across the stripes, rows count downwards: hence the quarter turn and sign.
     across = np.arctan2(-rows, columns)
     mean = (power * np.exp(2j * across)).sum((1, 2))
     total = power.sum((1, 2))
     return (np.degrees(np.angle(mean)) / 2 + 90) % 180, np.abs(mean) / np.where(total > 0, total, 1)
+
+
+def cycles(kernels: np.ndarray) -> np.ndarray:
+    """How many periods of a wave each filter holds, from edge to edge.
+
+    The frequency at which the power spectrum, summed over the channels and without the mean, is
+    largest, times the size of the filter. An edge or a blob has at most about 1, a grating more.
+
+    Args:
+        kernels: `(filters, rows, columns, channels)`.
+
+    Returns:
+        float64 `(filters,)`; 0 for a filter without variation.
+    """
+    kernels = _kernels(kernels)
+    power, rows, columns = _spectrum(kernels, finer=16)
+    waves = np.hypot(rows * kernels.shape[1], columns * kernels.shape[2])
+    power = power.reshape(len(kernels), -1)
+    return np.where(power.max(1) > 0, waves.ravel()[power.argmax(1)], 0.0)
+
+
+def _spectrum(kernels: np.ndarray, finer: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Power without the mean `(filters, size, size)`, and each frequency in cycles per tap."""
+    kernels = kernels - kernels.mean(axis=(1, 2), keepdims=True)
+    # Zeros around the filter sample its spectrum more finely than its few taps would.
+    size = finer * max(kernels.shape[1:3])
+    power = (np.abs(np.fft.fft2(kernels, (size, size), axes=(1, 2))) ** 2).sum(-1)
+    rows, columns = np.meshgrid(*[np.fft.fftfreq(size)] * 2, indexing="ij")
+    # Frequencies beyond the circle exist along the diagonals only and would favour them.
+    return power * (np.hypot(rows, columns) <= 0.5), rows, columns
 
 
 def _kernels(kernels: np.ndarray) -> np.ndarray:
