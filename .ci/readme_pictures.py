@@ -74,7 +74,7 @@ def front_page(browser, address):
         if theme == "light":
             page.locator(".ex-flow [data-layer=conv2]").click()
             page.locator(".ex-flow .ex-open").click()
-            keep("number", page.locator(".ex-flow-number").screenshot())
+            keep("number", page.locator(".ex-number-box").screenshot())
         page.close()
 
 

@@ -623,17 +623,50 @@ def test_no_text_is_smaller_than_12_pixels(opened, name, width):
     assert not opened(name, width=width).panel.evaluate(SMALL_TEXT)
 
 
-# What is shown of a unit has another height for each kind of layer, and on a telephone the terms of
-# a sum break into more lines or fewer.
-CHANGES_ITS_HEIGHT = {("flow", 1280), ("flow", 390), ("one-number", 390)}
-
-
-@pytest.mark.parametrize(
-    ("name", "width"),
-    [(n, w) for n in SAMPLES for w in (1280, 390) if (n, w) not in CHANGES_ITS_HEIGHT],
-)
+@pytest.mark.parametrize("width", [1280, 390])
+@EVERY
 def test_nothing_jumps_whatever_is_changed(opened, name, width):
     assert_nothing_jumps(opened(name, width=width).panel)
+
+
+# Units of every layer, at several steps of their sum.
+HEIGHTS = """async (panel) => {
+    const drawn = () => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)));
+    const enter = (control, value, kind) => {
+        control.value = value;
+        control.dispatchEvent(new Event(kind));
+    };
+    const layers = panel.querySelector("[id$=-layer]");
+    const chooser = panel.querySelector("svg.ex-stage, .ex-map-box svg");
+    const keys = ["ArrowRight", "PageDown", "ArrowDown", "ArrowRight", "PageUp", "ArrowLeft"];
+    const heights = {};
+    for (const layer of layers ? [...layers.options].map(({ value }) => value) : ["conv1"]) {
+        if (layers) enter(layers, layer, "change");
+        for (let k = 0; k < 8; k += 1) {
+            for (let press = 0; press <= 5 * k; press += 1) {
+                const key = keys[(press * (k + 1)) % keys.length];
+                chooser.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+            }
+            await drawn();
+            const track = panel.querySelector("[aria-label='Step of the sum']");
+            enter(track, Math.round((track.max * ((k * 5) % 8)) / 7), "input");
+            await drawn();
+            (heights[panel.offsetHeight] ??= []).push(`${layer}, step ${track.value}`);
+        }
+    }
+    return heights;
+}"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("name", ["flow", "one-number"])
+def test_a_number_has_room_for_the_tallest(opened, name, width):
+    """Whichever unit of whichever layer is taken to pieces, and however far."""
+    panel = opened(name, query="#flow?opened=true" if name == "flow" else "", width=width).panel
+    expect(panel.locator(".ex-number-title strong")).to_have_count(1)
+    heights = panel.evaluate(HEIGHTS)
+    assert sum(map(len, heights.values())) == (104 if name == "flow" else 8)
+    assert len(heights) == 1, heights
 
 
 BAND = """(band) => {

@@ -239,7 +239,7 @@ def test_a_unit_is_pointed_at_and_taken_to_pieces(width, theme, chromium, built_
         page.keyboard.press("ArrowUp")
     expect(words).to_contain_text("row 0, column 0")
     page.keyboard.press("Enter")
-    number = page.locator(".ex-flow-number")
+    number = page.locator(".ex-number-box")
     expect(number).to_be_visible()
     equation = number.locator(".ex-equation strong")
 

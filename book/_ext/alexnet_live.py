@@ -36,6 +36,7 @@ import skimage.data
 from alexnet_lib import architecture
 from alexnet_lib.teaching.widgets import bundles, photographs
 from alexnet_lib.teaching.widgets.receptive_fields import field_of
+from alexnet_lib.teaching.widgets.recorded import WHOLE
 from docutils import nodes
 from safetensors import safe_open
 from sphinx.util import logging
@@ -140,8 +141,11 @@ def page_state(weights):
         "left": 82,
         "size": 64,
         "heat": False,
+        "opened": False,
+        "step": WHOLE,
         "backend": "automatic",
         "limits": {
+            "step": [0, WHOLE, 1],
             "channel": [
                 0,
                 max(r["output_shape"][-1] for r in network["layers"]) - 1,

@@ -40,9 +40,15 @@ def write_scripts(app):
 
 
 def modules_of(name):
-    """The modules that an explorer needs. One of an extension's own imports what all share."""
-    is_here = (bundles.FOLDER / f"{name}.js").exists()
-    return bundles.modules(name) if is_here else ["explorer", name]
+    """The modules that an explorer needs. One of an extension's own may import all that are shared."""
+    if (bundles.FOLDER / f"{name}.js").exists():
+        return bundles.modules(name)
+    parts = [
+        module
+        for part in sorted(bundles.shared())
+        for module in bundles.modules(part)
+    ]
+    return [*dict.fromkeys(parts), name]
 
 
 def add_scripts(app, pagename, templatename, context, doctree):

@@ -58,12 +58,13 @@ function foretoldPicture(bytes, rows, columns, step) {
 const PASSES_ON = ["flatten", "dropout"];
 
 const ACTIVATIONS = {
+  linear: (x) => x,
   relu: (x) => Math.max(x, 0),
   tanh: Math.tanh,
   sigmoid: (x) => 1 / (1 + Math.exp(-x)),
 };
 
-/** One picture on its way through a network. Layers are those that change a number, in order. */
+/** One picture on its way through a network. `shown` are the channels of each layer that can be opened, null for all. Layers are those that change a number, in order. */
 export class Pass {
   static async unpack(network, recording, name) {
     const pass = new Pass(network, recording.shown);
@@ -122,13 +123,14 @@ export class Pass {
 
   constructor(network, shown) {
     this.network = network;
-    this.shown = shown;
     this.layers = network.layers
       .filter(({ kind }) => !PASSES_ON.includes(kind))
       .map((layer) => {
         const [rows, columns, channels] = layer.shape.length === 3 ? layer.shape : [1, 1, ...layer.shape];
         return { ...layer, rows, columns, channels };
       });
+    const numbered = ({ name, channels }) => [name, Array.from({ length: channels }, (_, index) => index)];
+    this.shown = shown ?? Object.fromEntries(this.layers.map(numbered));
     const [rows, columns, channels] = network.input_shape;
     this.input = { name: "the picture", rows, columns, channels };
   }
@@ -187,10 +189,14 @@ export class Pass {
     return values.subarray(start, start + rows * columns);
   }
 
+  composed(place, channel, row, column) {
+    return PARTS[this.layers[place].kind](this, place, channel, row, column);
+  }
+
   /** What a unit is made of; `after` is its number. */
   parts(place, channel, row, column) {
     const layer = this.layers[place];
-    const parts = PARTS[layer.kind](this, place, channel, row, column);
+    const parts = this.composed(place, channel, row, column);
     // What was written down was rounded; from now on every view shows the same digits.
     layer.values[(layer.slot[channel] * layer.rows + row) * layer.columns + column] = parts.after;
     return parts;
@@ -344,6 +350,41 @@ const PARTS = {
   },
 };
 
+/** A pass of numbers as wide as they come, whatever the picture: for the room that a unit may need. */
+class Widest extends Pass {
+  constructor(network) {
+    super(network, null);
+    this.layers.forEach((layer, place) => {
+      const { rows, columns, channels } = this.before(place);
+      const dense = layer.kind === "dense";
+      const depth = dense ? rows * columns * channels : channels / layer.groups;
+      const taps = dense ? 1 : layer.kernel ** 2;
+      // Small sums are written with the most digits. In a table of a dense layer, numbers stay in line.
+      const weight = dense ? -0.0012345 : -0.05 / (depth * taps * this.value());
+      const filter = { weights: new Float32Array(depth * taps).fill(weight), bias: dense ? -12.345 : -0.012345 };
+      // The channel with the longest name adds the most, so that it is the one that is shown.
+      const named = place ? depth - 1 : COLOUR_NAMES.indexOf("green");
+      filter.weights.fill(2 * weight, named * taps, (named + 1) * taps);
+      layer.filters = { get: () => filter };
+    });
+    this.scores = new Array(this.layers.at(-1).channels).fill(-12.345);
+  }
+
+  /** The unit of a layer with the longest numbers whose window and neighbours are all there. */
+  unit(place) {
+    const { rows, columns, channels } = this.layers[place];
+    return { channel: Math.max(channels - 4, 0), row: Math.max(rows - 2, 0), column: Math.max(columns - 2, 0) };
+  }
+
+  value() {
+    return 123.45;
+  }
+
+  parts(...unit) {
+    return this.composed(...unit);
+  }
+}
+
 /** The pass of a picture, unpacked when it is first asked for: null until then, and `arrived` says when. */
 export function passesOf(network, recording, arrived, failed) {
   const passes = new Map();
@@ -470,12 +511,13 @@ const remainder = (sum, others, digits) =>
   others.reduce((left, one) => left - Number(one.toFixed(digits)), Number(sum.toFixed(digits)));
 const COLOUR_NAMES = ["red", "green", "blue"];
 const LARGEST_TERMS = 10;
+const SILENT = "silenced"; // the name of what a unit says that the reader has silenced
 
 /** What a channel of a layer's input is called. */
 const channelName = (pass, place, channel) =>
   place === 0 ? COLOUR_NAMES[channel] : `map ${channel} of ${pass.before(place).name}`;
 
-const says = { relu: "ReLU", tanh: "tanh", sigmoid: "sigmoid" };
+const says = { linear: "passed on as it is", relu: "ReLU", tanh: "tanh", sigmoid: "sigmoid" };
 
 /** How many steps a number takes until it is there. */
 export function stepsOf(pass, place, channel, row, column) {
@@ -677,6 +719,7 @@ export function numberView({ id, read, change, say, button }) {
     bars.replaceChildren(...parts);
   }
 
+  const barWords = html("p", { class: "ex-note" });
   const equation = html("p", { class: "ex-equation" });
   /** The last line: numbers with their names below them, signs between. */
   function writeEquation(terms) {
@@ -731,15 +774,11 @@ export function numberView({ id, read, change, say, button }) {
       const digits = digitsFor(Math.max(Math.abs(parts.total), Math.abs(bias), Math.abs(score)));
       const partial =
         counted === depth ? remainder(score, [bias], digits) : sums.subarray(0, counted).reduce((sum, one) => sum + one, 0);
-      const barWords = html(
-        "p",
-        { class: "ex-note" },
-        counted
-          ? `${place ? `Map ${first + index}` : COLOUR_NAMES[index]}: its ${taps} products add up to ${written(sums[index], digits)}. ` +
-              `${counted === depth ? `All ${depth}` : `${counted} of ${depth}`} channels together: ${written(partial, digits)}.`
-          : `${count(depth, "channel")} with ${taps} products each, ${commas(depth * taps)} in all.`,
-      );
-      const rectified = says[layer.activation];
+      barWords.textContent = counted
+        ? `${place ? `Map ${first + index}` : COLOUR_NAMES[index]}: its ${taps} products add up to ${written(sums[index], digits)}. ` +
+          `${counted === depth ? `All ${depth}` : `${counted} of ${depth}`} channels together: ${written(partial, digits)}.`
+        : `${count(depth, "channel")} with ${taps} products each, ${commas(depth * taps)} in all.`;
+      const rectified = parts.silent ? SILENT : says[layer.activation];
       writeEquation([
         { value: written(partial, digits), name: `${commas(counted * taps)} products`, later: !counted },
         "+",
@@ -859,7 +898,7 @@ export function numberView({ id, read, change, say, button }) {
 
     dense(pass, place, state, width) {
       const layer = pass.layers[place];
-      const { inputs, weights, products, total, bias, score, all, after } = pass.parts(place, state.channel, 0, 0);
+      const { inputs, weights, products, total, bias, score, all, after, silent } = pass.parts(place, state.channel, 0, 0);
       const order = [...products.keys()]
         .sort((a, b) => Math.abs(products[b]) - Math.abs(products[a]))
         .slice(0, LARGEST_TERMS);
@@ -919,7 +958,7 @@ export function numberView({ id, read, change, say, button }) {
         "=",
         { value: written(score, digits), name: layer.activation === "softmax" ? "score" : "sum", later: !withBias },
         ...(all === null
-          ? ["→", { value: written(after, digits), name: says[layer.activation] ?? layer.name, later: !done, result: true }]
+          ? ["→", { value: written(after, digits), name: silent ? SILENT : says[layer.activation] ?? layer.name, later: !done, result: true }]
           : [
               "→",
               { value: significant(Math.exp(score), 5), name: "e to the score", later: !done },
@@ -935,6 +974,46 @@ export function numberView({ id, read, change, say, button }) {
   };
   VIEWS["map normalization"] = VIEWS.normalization;
 
+  let roomFor = "";
+  /** Makes room for the tallest unit of any layer, so that nothing moves where another is chosen. */
+  function makeRoom({ network, layers }, width) {
+    const now = `${width} ${layers.map(({ name, kind }) => `${name} ${kind}`)}`;
+    if (roomFor === now) return;
+    roomFor = now;
+    const widest = new Widest(network);
+    // The parts first, since one may be at its longest where another is not; then all together.
+    for (const elements of [[title, cellWords, barWords, equation], [stage]]) {
+      for (const element of elements) element.style.minHeight = "";
+      const heights = elements.map(() => 0);
+      widest.layers.forEach((layer, place) => {
+        const unit = widest.settled({ layer: layer.name, ...widest.unit(place), step: Infinity });
+        for (const step of [unit.steps - 3, unit.steps]) {
+          show(widest, place, { ...unit, step, className: "" }, width);
+          title.lastChild.textContent = significant(1.2345e-5, 4);
+          elements.forEach((element, at) => (heights[at] = Math.max(heights[at], element.offsetHeight)));
+        }
+      });
+      elements.forEach((element, at) => (element.style.minHeight = `${heights[at]}px`));
+    }
+  }
+
+  function show(pass, place, state, width) {
+    const { rows, columns, kind, activation } = pass.layers[place];
+    const { after: value } = pass.parts(place, state.channel, state.row, state.column);
+    const unit =
+      rows * columns > 1
+        ? `, map ${state.channel}, row ${state.row}, column ${state.column}`
+        : `, unit ${state.channel}${state.className ? `: ${state.className}` : ""}`;
+    title.replaceChildren(
+      html("span", {}, html("strong", {}, state.layer), unit),
+      html("span", { class: "ex-number-value" }, activation === "softmax" ? percent(value) : significant(value, 4)),
+    );
+    const parts = VIEWS[kind](pass, place, state, width);
+    if (parts.some((part, at) => stage.childNodes[at] !== part) || stage.childNodes.length !== parts.length) {
+      stage.replaceChildren(...parts);
+    }
+  }
+
   let last = "";
   let again = () => {};
   // The colours of the grids are painted, and have to be painted again for another theme.
@@ -948,20 +1027,8 @@ export function numberView({ id, read, change, say, button }) {
       last = key;
       chosen.cell = null;
     }
-    const { rows, columns } = pass.layers[place];
-    const { after: value } = pass.parts(place, state.channel, state.row, state.column);
-    const unit =
-      rows * columns > 1
-        ? `, map ${state.channel}, row ${state.row}, column ${state.column}`
-        : `, unit ${state.channel}${state.className ? `: ${state.className}` : ""}`;
-    title.replaceChildren(
-      html("span", {}, html("strong", {}, state.layer), unit),
-      html("span", { class: "ex-number-value" }, pass.layers[place].activation === "softmax" ? percent(value) : significant(value, 4)),
-    );
-    const parts = VIEWS[pass.layers[place].kind](pass, place, state, width);
-    if (parts.some((part, at) => stage.childNodes[at] !== part) || stage.childNodes.length !== parts.length) {
-      stage.replaceChildren(...parts);
-    }
+    makeRoom(pass, width);
+    show(pass, place, state, width);
     track.max = state.steps;
     track.value = state.step;
     say(sentence.textContent);
@@ -973,6 +1040,28 @@ export function numberView({ id, read, change, say, button }) {
     themes.disconnect();
   };
   return { parts: [title, steps, stage, sentence], draw, close };
+}
+
+/**
+ * A number that a reader opens and closes: the state has `opened`, too. `draw(pass, state, width)` is
+ * that of `numberView`; without a pass, the box opens and waits.
+ */
+export function openableNumber(tools) {
+  const { id, read, change, button } = tools;
+  const view = numberView(tools);
+  const box = html("div", { class: "ex-number-box", id: `${id}-number` }, ...view.parts);
+  const opener = button("", () => change({ opened: !read().opened }), { class: "ex-open", "aria-controls": box.id });
+  function draw(pass, state, width) {
+    opener.setAttribute("aria-expanded", String(state.opened));
+    opener.textContent = state.opened ? "Close the number" : "Take this number to pieces";
+    box.hidden = !state.opened;
+    if (!state.opened) return;
+    box.setAttribute("aria-busy", String(!pass));
+    if (!pass) return;
+    const { paddingLeft, paddingRight } = getComputedStyle(box);
+    view.draw(pass, state, (box.clientWidth || width) - parseFloat(paddingLeft) - parseFloat(paddingRight));
+  }
+  return { opener, box, draw, close: view.close };
 }
 
 // ---- What a layer is ---------------------------------------------------------------------------

@@ -517,9 +517,10 @@ const NARROWEST_SIGN = 80; // screen pixels a unit needs for its name
  *
  * The state has `layer`, `channel`, `row` and `column`; `shapes` are the layers' output shapes by
  * name, `names` those of the units of layers that have some. `draw(state, values, width)` shows the
- * values of the layer, `words` says them.
+ * values of the layer, `words` says them. With `open`, a unit can be opened: by a click on it, or by
+ * Enter; while the state has `opened`, a mouse that moves over the map leaves the choice as it is.
  */
-export function mapBrowser({ id, read, change, say }, shapes, names = {}) {
+export function mapBrowser({ id, read, change, say }, shapes, names = {}, open = null) {
   const sheetCanvas = html("canvas", { "aria-hidden": "true" });
   const oneCanvas = html("canvas", { "aria-hidden": "true" });
   const chosen = svg("path", { class: "ex-chosen" });
@@ -539,8 +540,10 @@ export function mapBrowser({ id, read, change, say }, shapes, names = {}) {
       ...marks,
     );
   const words = html("p", { id: `${id}-unit`, class: "ex-note" });
-  const sheet = overlay("All maps of the layer. Arrow keys choose one.", words.id, signs, chosen);
-  const one = overlay("The chosen map. Arrow keys choose a unit.", words.id, unit);
+  const enters = open ? " Enter takes its number to pieces." : "";
+  const sheet = overlay(`All maps of the layer. Arrow keys choose one.${enters}`, words.id, signs, chosen);
+  const one = overlay(`The chosen map. Arrow keys choose a unit.${enters}`, words.id, unit);
+  const opens = open ? { Enter: open } : {};
   const shape = ({ layer }) => (shapes[layer].length === 3 ? shapes[layer] : [1, 1, ...shapes[layer]]);
   /** How large a map is on the sheet; what is a single number takes some room there, too. */
   function tile(state) {
@@ -578,6 +581,7 @@ export function mapBrowser({ id, read, change, say }, shapes, names = {}) {
       ArrowDown: () => channel + across < shape(read())[2] && toChannel(channel + across),
       Home: () => toChannel(0),
       End: () => toChannel(Infinity),
+      ...opens,
     };
   });
   const point = (x, y) => {
@@ -587,7 +591,7 @@ export function mapBrowser({ id, read, change, say }, shapes, names = {}) {
   };
   onDrag(one, none, point, true);
   one.addEventListener("pointermove", (event) => {
-    if (event.pointerType !== "mouse") return; // a mouse chooses by hovering, too
+    if (event.pointerType !== "mouse" || read().opened) return; // a mouse chooses by hovering, too
     const box = one.getBoundingClientRect();
     point(event.clientX - box.left, event.clientY - box.top);
   });
@@ -598,8 +602,17 @@ export function mapBrowser({ id, read, change, say }, shapes, names = {}) {
       ArrowRight: () => toUnit(row, column + 1),
       ArrowUp: () => toUnit(row - 1, column),
       ArrowDown: () => toUnit(row + 1, column),
+      ...opens,
     };
   });
+  if (open) {
+    let pressed = [0, 0];
+    one.addEventListener("pointerdown", ({ clientX, clientY }) => (pressed = [clientX, clientY]));
+    one.addEventListener("click", ({ clientX, clientY }) => {
+      const dragged = Math.hypot(clientX - pressed[0], clientY - pressed[1]) > 4;
+      if (!dragged) open();
+    });
+  }
 
   const oneBox = layered(oneCanvas, one, { class: "ex-one" });
   const corner = (channel, high, wide) => [

@@ -23,7 +23,7 @@ import {
   dependences,
   formula,
   mapCanvas,
-  numberView,
+  openableNumber,
   passesOf,
   pictureCanvas,
 } from "./arithmetic.js";
@@ -522,25 +522,20 @@ function build(tools, { onPage }) {
     ];
   }
 
-  const view = numberView(tools);
-  const number = html("div", { class: "ex-flow-number", id: `${id}-number` }, ...view.parts);
-  function numberWidth(width) {
-    const { paddingLeft, paddingRight } = getComputedStyle(number);
-    return (number.clientWidth || width) - parseFloat(paddingLeft) - parseFloat(paddingRight);
-  }
-  const opener = button("Take this number to pieces", () => change({ opened: !read().opened }), {
-    class: "ex-open",
-    "aria-controls": number.id,
-  });
+  const number = openableNumber(tools);
 
   function write(pass, state, unit, isHovered) {
     const place = plan.place(unit.layer);
-    const layer = plan.layers[place];
-    const patch = seen(layer.field, unit.row, unit.column, side);
     const value =
       isHovered || !state.opened
         ? pass.value(place, unit.channel, unit.row, unit.column)
         : pass.parts(place, unit.channel, unit.row, unit.column).after;
+    writeUnit(plan.layers[place], unit, value);
+    if (!isHovered) say(words.textContent);
+  }
+
+  function writeUnit(layer, unit, value) {
+    const patch = seen(layer.field, unit.row, unit.column, side);
     const softmax = layer.activation === "softmax";
     const shows = softmax ? percent(value) : significant(value, 4);
     const tower = network.towers > 1 && layer.name !== plan.layers.at(-1).name ? `, ${unit.channel < layer.channels / 2 ? "first" : "second"} tower` : "";
@@ -552,7 +547,19 @@ function build(tools, { onPage }) {
       ? `It sees ${count(patch.bottom - patch.top, "row")} and ${count(patch.right - patch.left, "column")} of the picture.`
       : "It sees the whole picture.";
     words.replaceChildren(html("span", {}, `${who}: `), html("strong", {}, shows), html("span", {}, ` ${where}`));
-    if (!isHovered) say(words.textContent);
+  }
+
+  /** Room for the longest sentence about a unit of any layer, so that nothing below it moves. */
+  function makeRoomForWords() {
+    words.style.minHeight = "";
+    const longest = names.reduce((best, name, index) => (name.length > names[best].length ? index : best), 0);
+    const heights = plan.layers.map((layer) => {
+      const { rows, columns, channels, activation } = layer;
+      const channel = activation === "softmax" ? longest : channels - 1;
+      writeUnit(layer, { channel, row: rows - 1, column: columns - 1 }, activation === "softmax" ? 0.1234 : -1234.5);
+      return words.offsetHeight;
+    });
+    words.style.minHeight = `${Math.max(...heights)}px`;
   }
 
   let answered = "";
@@ -599,6 +606,7 @@ function build(tools, { onPage }) {
     places.listed = [(places.across - spread) / 2, (places.across + spread) / 2];
     const bottom = upright ? 6 : tight ? 30 : 4;
     const list = upright ? 30 * (shown[places.named?.name]?.length ?? 0) + 12 : 0;
+    makeRoomForWords();
     places.size = upright ? [width, places.end + list + bottom] : [width, places.across + places.top + bottom];
     const [wide, tall] = places.size;
     canvas.style.width = `${wide}px`;
@@ -630,15 +638,14 @@ function build(tools, { onPage }) {
     const { picture, layer } = state;
     labels.querySelectorAll("button").forEach((one) => one.setAttribute("aria-pressed", String(one.dataset.layer === layer)));
     showFacts(layer);
-    opener.setAttribute("aria-expanded", String(state.opened));
-    opener.textContent = state.opened ? "Close the number" : "Take this number to pieces";
-    number.hidden = !state.opened;
+    const pass = passOf(picture);
+    const className = layer === places.named?.name ? names[state.channel] : "";
+    number.draw(pass, { ...state, className }, width);
     redraw = () => draw(read(), width);
     const chosen = { layer, channel: state.channel, row: state.row, column: state.column };
     point = () => {
       drawUnit(hovered ?? chosen);
-      const there = passOf(picture);
-      if (there) write(there, state, hovered ?? chosen, hovered !== null);
+      if (pass) write(pass, state, hovered ?? chosen, hovered !== null);
     };
     point();
     const thumb = places.thumbs.find(({ column, channel }) => column.layer.name === layer && channel === state.channel);
@@ -650,7 +657,6 @@ function build(tools, { onPage }) {
       const { x, y, size } = box(thumb);
       chosenMap.setAttribute("d", `M${x - 1} ${y + places.top - 1}h${size + 2}v${size + 2}h${-size - 2}z`);
     }
-    const pass = passOf(picture);
     way.setAttribute("aria-busy", String(!pass));
     if (!pass) return;
     drawAnswers(pass, picture);
@@ -684,7 +690,6 @@ function build(tools, { onPage }) {
     drawUnitMark(`M${state.column} ${state.row}h1v1h-1z`);
     const patch = seen(where, state.row, state.column, side);
     drawField(`M${patch.left} ${patch.top}H${patch.right}V${patch.bottom}H${patch.left}z`);
-    if (state.opened) view.draw(pass, { ...state, className: layer === places.named?.name ? names[state.channel] : "" }, numberWidth(width));
   }
 
   const named = (list) => list.map((name) => [name, name]);
@@ -703,14 +708,14 @@ function build(tools, { onPage }) {
     ),
     trouble,
     way,
-    html("div", { class: "ex-flow-line" }, words, opener),
-    number,
+    html("div", { class: "ex-flow-line" }, words, number.opener),
+    number.box,
     html("div", { class: "ex-flow-card" }, photoBox, oneBox, facts),
   ];
   const close = () => {
     cancelAnimationFrame(frame);
     appearance.disconnect();
-    view.close();
+    number.close();
   };
   return { parts, draw, close };
 }

@@ -1,5 +1,6 @@
 // AlexNet live: a picture of the reader's goes through the network, here, in the browser.
-// What computes is live/network.js; what is drawn with is alexnet_lib/widgets/explorer.js.
+// What computes is live/network.js; what is drawn with is alexnet_lib/teaching/widgets/explorer.js,
+// and what takes a number to pieces is arithmetic.js there.
 import {
   answerBars,
   clamp,
@@ -15,12 +16,14 @@ import {
   percent,
   placeOn,
   rect,
+  remembering,
   seen,
   svg,
   unitAlike,
   unitAt,
   unpacked,
 } from "./explorer.js";
+import { Pass, openableNumber, stepsOf } from "./arithmetic.js";
 
 const FOLDER = new URL("../live/", document.currentScript.src);
 const GUESSES = 5;
@@ -128,6 +131,72 @@ const CAMERA = {
   NotReadableError: "Another program is using the camera. Close it, or open a picture instead.",
 };
 
+// ---- One number ------------------------------------------------------------------------------------
+
+/** The network as `arithmetic.js` knows one. A normalization that is switched off passes numbers on. */
+function planned(network, normalize) {
+  const passing = { kind: "activation", function: "linear" };
+  const layers = network.layers.map((layer) => ({
+    ...layer,
+    shape: layer.output_shape,
+    ...(layer.kind.includes("normalization") && !normalize ? passing : {}),
+  }));
+  return new Pass({ ...network, layers }, null);
+}
+
+/** One layer of the pass that the computer keeps: what went in, what came out, and the layer's weights. */
+class OpenedLayer extends Pass {
+  /** `inputs` and `outputs` are rows, then columns, then channels; `tensors` those of the file of weights. */
+  constructor({ network }, place, inputs, outputs, tensors, silenced) {
+    super(network, null);
+    Object.assign(this, { at: place, inputs, outputs, silenced });
+    const [kernel, scale, bias] = ["kernel", "scale", "bias"].map((what) => tensors[`${this.layers[place].name}/${what}`]);
+    Object.assign(this, { kernel, scale: scale?.values, bias: bias?.values });
+    this.layers[place].filters = { get: remembering((filter) => this.filterOf(filter)) };
+  }
+
+  /** The weights of a filter, channel after channel; the file has them tap after tap. */
+  filterOf(filter) {
+    const { shape, values } = this.kernel;
+    const filters = shape.at(-1);
+    const depth = shape.length === 4 ? shape[2] : 1;
+    const taps = values.length / filters / depth;
+    const weights = new Float32Array(taps * depth);
+    for (let tap = 0; tap < taps; tap += 1) {
+      for (let channel = 0; channel < depth; channel += 1) {
+        weights[channel * taps + tap] = values[(tap * depth + channel) * filters + filter] * this.scale[filter];
+      }
+    }
+    return { weights, bias: this.bias[filter] };
+  }
+
+  /** What every unit of a fully connected layer says before the softmax. */
+  get scores() {
+    if (!this.found) {
+      const { inputs, kernel, scale, bias } = this;
+      this.found = new Float64Array(bias.length);
+      inputs.forEach((input, at) => {
+        for (let unit = 0; unit < bias.length; unit += 1) {
+          this.found[unit] += input * kernel.values[at * bias.length + unit];
+        }
+      });
+      this.found = this.found.map((sum, unit) => sum * scale[unit] + bias[unit]);
+    }
+    return this.found;
+  }
+
+  value(place, channel, row, column) {
+    const [{ columns, channels }, values] =
+      place === this.at ? [this.layers[place], this.outputs] : [this.before(this.at), this.inputs];
+    return values[(row * columns + column) * channels + channel];
+  }
+
+  parts(place, channel, ...unit) {
+    const parts = this.composed(place, channel, ...unit);
+    return this.silenced.has(channel) ? { ...parts, after: 0, silent: true } : parts;
+  }
+}
+
 // ---- What the reader changes -----------------------------------------------------------------------
 
 /** `"conv1.5 conv2.17"` as `{ conv1: [5], conv2: [17] }`; what the network does not have is left out. */
@@ -149,10 +218,10 @@ const asText = (silenced) =>
 const TOWERS = { both: null, first: 0, second: 1 };
 const SETTINGS = [
   ...["picture", "layer", "channel", "row", "column", "normalize", "tower", "silenced"],
-  ...["soft", "cover", "top", "left", "size", "heat", "backend"],
+  ...["soft", "cover", "top", "left", "size", "heat", "opened", "step", "backend"],
 ];
 
-function build(tools) {
+function build(tools, planOf) {
   const { id, read, change, data, refusal, say, number, select, tick, button, reset } = tools;
   const network = data("network");
   const names = data("class_names");
@@ -178,7 +247,8 @@ function build(tools) {
   let most = 0; // the largest of them
   let took = 0;
   let heat = null; // which places speak for the first answer
-  let [passed, judged, shown, warmed] = ["", "", "", ""]; // what the last results were for
+  let opened = null; // the layer whose numbers can be taken to pieces
+  let [passed, judged, shown, warmed, open] = ["", "", "", "", ""]; // what the last results were for
   let busy = false;
 
   const editsOf = ({ normalize, tower, silenced }) => ({
@@ -231,6 +301,9 @@ function build(tools) {
           values = await engine.read(state.layer);
           most = values?.reduce((largest, value) => Math.max(largest, value), 0);
           shown = state.layer;
+        } else if (state.opened && values && open !== `${state.layer} ${asked}`) {
+          opened = await openLayer(state);
+          open = `${state.layer} ${asked}`;
         } else if (state.heat && answers && warmed !== asked) {
           heat = await engine.gradCam(largestOf(answers));
           warmed = asked;
@@ -247,6 +320,15 @@ function build(tools) {
     } finally {
       busy = false;
     }
+  }
+
+  /** What a number of the layer is made of: what the layer before it says, and its own weights. */
+  async function openLayer(state) {
+    const plan = planOf(state.normalize);
+    const place = plan.place(state.layer);
+    const inputs = await engine.read(place ? plan.before(place).name : "image");
+    const silenced = window.alexnetLive.silent(byName[state.layer], editsOf(state));
+    return new OpenedLayer(plan, place, inputs, values, reader.tensors, silenced);
   }
 
   function refuse(error, what) {
@@ -344,7 +426,7 @@ function build(tools) {
   function replace(next) {
     engine?.dispose();
     engine = next;
-    passed = judged = shown = warmed = "";
+    passed = judged = shown = warmed = open = "";
   }
 
   /** WebAssembly answers at once. A graphics processor takes over where it proves the faster one. */
@@ -617,7 +699,27 @@ function build(tools) {
 
   // ---- Layers and maps ------------------------------------------------------------------------------
 
-  const browser = mapBrowser({ ...tools, say: () => {} }, shapes, { [last]: names });
+  const openNumber = () => change({ opened: true, step: data("limits").step[1] });
+  const browser = mapBrowser({ ...tools, say: () => {} }, shapes, { [last]: names }, openNumber);
+  let heard = "";
+  const taken = openableNumber({
+    ...tools,
+    /** A number is heard when another is chosen, and not when a picture is: then the answer is. */
+    say(text) {
+      const { layer, channel, row, column, step } = read();
+      const now = `${layer} ${channel} ${row} ${column} ${step}`;
+      if (now !== heard) say(text);
+      heard = now;
+    },
+  });
+
+  function drawNumber(state) {
+    const { name, kind } = opened?.layers[opened.at] ?? {};
+    const there = name === state.layer && kind === planOf(state.normalize).layers[opened.at].kind;
+    const className = state.layer === last ? names[state.channel] : "";
+    taken.draw(there ? opened : null, { ...state, className }, width);
+  }
+
   /** Goes to another layer, and there to the unit that looks at the same place of the picture. */
   function toLayer(layer) {
     const state = read();
@@ -706,6 +808,7 @@ function build(tools) {
     if (answers) writeAnswers();
     drawHeat(read());
     drawMapsOf(read());
+    drawNumber(read());
   }
 
   function drawMapsOf(state) {
@@ -724,14 +827,14 @@ function build(tools) {
 
   // ---- All together ---------------------------------------------------------------------------------
 
-  let taken = null; // which of our pictures was asked for
+  let ourPicture = null; // which of our pictures was asked for
   let chosenBackend = null;
 
   function draw(state, wide) {
     width = wide;
-    if (taken !== state.picture) {
-      taken = state.picture;
-      if (Object.hasOwn(pictures, taken)) void takeOurs(taken);
+    if (ourPicture !== state.picture) {
+      ourPicture = state.picture;
+      if (Object.hasOwn(pictures, ourPicture)) void takeOurs(ourPicture);
       else if (!pixels) choosePicture(Object.keys(pictures)[0]); // an address brings no picture
     }
     if (sharp && soft !== state.soft) present();
@@ -757,6 +860,7 @@ function build(tools) {
     drawFilter(state);
     drawHeat(state);
     drawMapsOf(state);
+    drawNumber(state);
     work();
   }
 
@@ -815,8 +919,9 @@ function build(tools) {
       "div",
       { class: "ex-beside" },
       browser.one,
-      html("div", { class: "ex-words" }, heading, channelRow, silenceLabel, silencedList, filter, browser.words),
+      html("div", { class: "ex-words" }, heading, channelRow, silenceLabel, silencedList, filter, browser.words, taken.opener),
     ),
+    taken.box,
     html("div", { class: "ex-bar" }, ...select("backend", "Computed by", Object.entries(BACKENDS)), timing),
   ];
 
@@ -863,6 +968,7 @@ function build(tools) {
     draw,
     close() {
       stopCamera();
+      taken.close();
       document.removeEventListener("paste", paste);
       document.removeEventListener("dragover", holdFile);
       document.removeEventListener("drop", takeBeside);
@@ -876,7 +982,9 @@ function render(context) {
   const { model } = context;
   const network = model.get("network");
   const pictures = model.get("pictures");
-  const known = new Map(network.layers.map((layer) => [layer.name, layer.output_shape]));
+  const plans = { true: planned(network, true), false: planned(network, false) };
+  const planOf = (normalize) => plans[normalize];
+  const known = new Map(plans.true.layers.map((layer) => [layer.name, layer.output_shape]));
   const [side] = network.input_shape;
   return mount(context, {
     name: "live",
@@ -889,6 +997,9 @@ function render(context) {
       state.channel = clamp(state.channel, 0, shape.at(-1) - 1);
       state.row = placeOn(state.row, rows);
       state.column = placeOn(state.column, columns);
+      const plan = planOf(state.normalize);
+      state.steps = stepsOf(plan, plan.place(state.layer), state.channel, state.row, state.column);
+      state.step = clamp(state.step, 0, state.steps);
       state.top = clamp(state.top, 0, side - state.size);
       state.left = clamp(state.left, 0, side - state.size);
       if (!Object.hasOwn(TOWERS, state.tower)) state.tower = "both";
@@ -898,7 +1009,7 @@ function render(context) {
       if (foreign && !["yours", "camera"].includes(state.picture)) [state.picture] = Object.keys(pictures);
       return state;
     },
-    build,
+    build: (tools) => build(tools, planOf),
   });
 }
 
