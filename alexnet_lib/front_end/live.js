@@ -1,5 +1,5 @@
 // AlexNet live: a picture of the reader's goes through the network, here, in the browser.
-// What computes is live/network.js; what is drawn with is alexnet_lib/widgets/explorer.js.
+// What computes is network.js; what is drawn with is teaching/widgets/explorer.js.
 import {
   answerBars,
   clamp,
