@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -557,6 +558,22 @@ def test_a_result_that_is_there_is_not_made_again(finetuned, pictures, trunk):
         assert out.read_bytes() != before
     finally:
         out.write_bytes(before)
+
+
+def test_finetune_stops_by_patience_and_the_file_says_so(pictures, trunk, tmp_path):
+    out = tmp_path / "a.keras"
+    # A rate so low that nothing moves: the error never falls after the first epoch.
+    command = ("finetune", pictures, "--out", out, "--trunk", trunk, "--head-only")
+    command += ("--epochs", 9, "--learning-rate", 1e-12)
+    result = alexnet(*command, "--patience", 2)
+    assert result.exit_code == 0, result.output
+    assert "the validation error has not fallen for 2 epochs" in result.stdout
+    with zipfile.ZipFile(out) as file:
+        record = json.loads(file.read("run.json"))
+    assert (record["made"]["patience"], len(record["history"])) == (2, 3)
+    assert "is there already" in alexnet(*command, "--patience", 2).stdout
+    assert "is there already" not in alexnet(*command).stdout
+    assert alexnet(*command, "--patience", 0).exit_code == 2
 
 
 def test_two_processes_do_not_make_one_file(pictures, trunk, tmp_path):

@@ -427,6 +427,42 @@ def test_an_interrupted_transfer_goes_on_to_the_same_bits(trunk, tmp_path):
     assert not (tmp_path / "a.run").exists()
 
 
+def test_patience_ends_a_stage_and_a_transfer_goes_on_with_it(trunk, tmp_path):
+    # Pictures that nothing tells apart: the error does not fall for long.
+    validation = pictures(12, seed=1)
+    validation.pictures[:], validation.labels[:] = 128, 0
+    settings = {"stages": ("fc6",), "recipe": recipe(epochs=30), "quiet": True}
+    settings |= {"validation": validation, "patience": 2}
+    pressed = CtrlC(30, noise=20.0, class_names=CLASSES)
+    with pytest.raises(training.TrainingInterrupted):
+        transfer.fine_tune(trunk, pressed, out=tmp_path / "a.keras", **settings)
+    other = settings | {"patience": 3}
+    with pytest.raises(training.RunMismatchError, match="patience: 2 → 3"):
+        transfer.fine_tune(trunk, pictures(), out=tmp_path / "a.keras", **other)
+    resumed = transfer.fine_tune(trunk, pictures(), out=tmp_path / "a.keras", **settings)
+    unbroken = transfer.fine_tune(trunk, pictures(), out=tmp_path / "b.keras", **settings)
+    assert len(resumed.history) < 30
+    best = min(resumed.history, key=lambda row: (-row["val_accuracy"], row["val_loss"]))
+    assert len(resumed.history) == best["epoch"] + 2
+    assert tiny.without_times(resumed.history) == tiny.without_times(unbroken.history)
+    assert tiny.fingerprint(resumed.model.weights) == tiny.fingerprint(unbroken.model.weights)
+
+    # The file knows: with the same patience it is there already, without it is another one.
+    there = transfer.fine_tune(trunk, pictures(), out=tmp_path / "a.keras", **settings)
+    assert there.history == resumed.history
+    patient = settings | {"patience": None, "recipe": recipe(epochs=2)}
+    result = transfer.fine_tune(trunk, pictures(), out=tmp_path / "a.keras", **patient)
+    assert len(result.history) == 2
+
+
+def test_patience_needs_pictures_to_go_by(trunk, tmp_path):
+    for wrong in ({"patience": 0, "validation": pictures(6)}, {"patience": 3, "validation": None}):
+        for way in (transfer.fine_tune, transfer.feature_extraction):
+            with pytest.raises(ValueError, match=r"patience is \d; it must be at least 1, and"):
+                way(trunk, pictures(), out=tmp_path / "a.keras", quiet=True, **wrong)
+    assert list(tmp_path.iterdir()) == []
+
+
 # --- mistakes ------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from .. import architecture
 from .shared import (
     DEVICES,
     DRY_RUN,
+    PATIENCE,
     SEED,
     expect_one_of,
     load_parts,
@@ -64,6 +65,7 @@ def finetune(
             help="Keep history and checkpoints here; by default in OUT.run until the end."
         ),
     ] = None,
+    patience: PATIENCE = None,
     seed: SEED = 0,
     devices: DEVICES = None,
     dry_run: DRY_RUN = False,
@@ -93,6 +95,7 @@ def finetune(
             "out": out,
             "class_weights": None if equal_weights else "balanced",
             "run_dir": run_dir,
+            "patience": patience,
             "seed": seed,
         }
         if begun is None:

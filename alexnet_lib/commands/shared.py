@@ -119,6 +119,10 @@ DEVICES = Annotated[
     str | None,
     typer.Option(help="cpu, or numbers of GPUs such as 0 or 0,1; by default all that there are."),
 ]
+PATIENCE = Annotated[
+    int | None,
+    typer.Option(help="Stop when the held-out error has not fallen for N epochs.", min=1),
+]
 SEED = Annotated[int, typer.Option(help="Of initial values, dropout, order and crops.")]
 DRY_RUN = Annotated[
     bool,

@@ -9,6 +9,7 @@ from .. import architecture
 from .shared import (
     DEVICES,
     DRY_RUN,
+    PATIENCE,
     SEED,
     expect_one_of,
     load_parts,
@@ -58,10 +59,7 @@ def train(
         Path | None,
         typer.Option(help="Models, history and checkpoints; by default runs/SOURCE-RECIPE."),
     ] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option(help="Stop when the held-out error has not fallen for N epochs.", min=1),
-    ] = None,
+    patience: PATIENCE = None,
     seed: SEED = 0,
     devices: DEVICES = None,
     dry_run: DRY_RUN = False,
