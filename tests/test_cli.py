@@ -18,7 +18,7 @@ import tiny
 from PIL import Image
 from typer.testing import CliRunner
 
-from alexnet_lib import architecture, load_model, training
+from alexnet_lib import architecture, data, load_model, training
 from alexnet_lib.cli import app
 from alexnet_lib.preprocessing import preprocess_layer
 
@@ -456,6 +456,63 @@ def test_what_was_taken_for_what_is_said_once(divided, trunk, tmp_path):
     assert "3 classes, 25 pictures to learn from, 3 held out for the test." in result.stdout
 
 
+@pytest.fixture(scope="module")
+def in_three(tmp_path_factory):
+    """Training, validation and test pictures; those of the test are harder to tell apart."""
+    root = tmp_path_factory.mktemp("in three") / "set"
+    make_pictures(root / "train", {"red": 9, "green": 9})
+    make_pictures(root / "val", {"red": 4, "green": 3}, seed=1)
+    make_pictures(root / "test", {"red": 5, "green": 6}, seed=2)
+    return root
+
+
+def test_with_three_parts_the_report_is_on_pictures_that_chose_nothing(
+    in_three, tmp_path, monkeypatch
+):
+    small = replace(architecture.VARIANTS["paper"], input_size=67)
+    monkeypatch.setitem(architecture.VARIANTS, "paper", small)
+    command = ("train", in_three, "--epochs", 4, "--fc-units", 8, "--batch-size", 8)
+    command += ("--learning-rate", 0.2, "--run-dir", tmp_path / "run", "--seed", 1)
+    result = alexnet(*command, "--patience", 3)
+    assert result.exit_code == 0, result.output
+    assert "18 pictures to learn from, 7 for validation, 11 held out for the test." in result.stdout
+    assert "For validation: val/. Held out: test/." in result.stdout
+    best = tmp_path / "run" / "best.keras"
+    expected = training.evaluate(load_model(best), data.load(in_three, "test", image_size=67,
+                                                             short_side=76))  # fmt: skip
+    assert f"11 images, 1 crop: top-1 {expected.top1:.2%}, loss {expected.loss:.4f}" in " ".join(
+        result.stdout.split()
+    )
+    assert f"The model: {best}" in result.stdout
+    assert "It is the best of 4 epochs on val/. The figures are those of test/, which has" in (
+        result.stdout
+    )
+    assert "also decided" not in result.stdout
+    assert "of 11 held-out pictures" in (tmp_path / "run" / "report.html").read_text("utf-8")
+    for part, pictures in (("test", 11), ("val", 7), ("all", 36), (None, 11)):
+        chosen = ("--part", part) if part else ()
+        found = alexnet("evaluate", best, "--data", in_three, "--json", *chosen)
+        assert json.loads(found.stdout)["images"] == pictures
+
+
+def test_with_three_parts_finetune_reports_the_third(in_three, trunk, tmp_path):
+    command = ("finetune", in_three, "--trunk", trunk, "--head-only", "--epochs", 2)
+    result = alexnet(*command, "--out", tmp_path / "a.keras")
+    assert result.exit_code == 0, result.output
+    assert "11 images, 1 crop: top-1" in result.stdout
+    assert "The figures are those of test/, which has decided nothing." in result.stdout
+
+
+def test_what_the_pictures_of_a_report_have_decided_is_said(pictures, trunk, tmp_path):
+    command = ("finetune", pictures, "--trunk", trunk, "--head-only", "--epochs", 1)
+    out = tmp_path / "a.keras"
+    result = alexnet(*command, "--out", out, "--patience", 1)
+    assert "These pictures also decided when a stage ended" in result.stdout
+    page = (tmp_path / "a.report.html").read_text("utf-8")
+    assert page.count("These pictures also decided when a stage ended") == 1
+    assert "also decided" not in alexnet(*command, "--out", tmp_path / "b.keras").stdout
+
+
 def test_a_test_folder_is_measured_whatever_it_lacks(finetuned, tmp_path):
     out, _ = finetuned
     folder = make_pictures(tmp_path / "test", {"blue": 1}, seed=7)
@@ -616,7 +673,7 @@ def test_a_home_that_cannot_be_written_is_named(pictures, tmp_path, monkeypatch)
         (("evaluate", "text.keras", "--data", "fine"), r"not a whole \.keras file"),
         (("evaluate", "--data", "fine"), r"either MODEL\.keras or --weights"),
         (("evaluate", "--data", "fine", "--weights", "a.npy"), r"a\.npy was not opened.*pickle"),
-        (("evaluate", "a.keras", "--data", "fine", "--part", "test"), r"must be val or all"),
+        (("evaluate", "a.keras", "--data", "fine", "--part", "train"), r"must be test, val or all"),
         (("train", "fine", "--recipe", "secret"), r"--recipe is secret; it must be modern or pap"),
         (("train", "fine", "--variant", "ceffe"), r"Did you mean 'caffe'"),
         (("train", "fine", "--learning-rate", -1), r"cannot be: learning_rate=-1"),
