@@ -11,6 +11,7 @@ import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -511,6 +512,52 @@ def test_what_the_pictures_of_a_report_have_decided_is_said(pictures, trunk, tmp
     page = (tmp_path / "a.report.html").read_text("utf-8")
     assert page.count("These pictures also decided when a stage ended") == 1
     assert "also decided" not in alexnet(*command, "--out", tmp_path / "b.keras").stdout
+
+
+# --- TensorFlow Datasets -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def streamed(monkeypatch):
+    """The package tensorflow-datasets, as far as it is asked: two colours in three parts."""
+    import tensorflow as tf
+
+    counts = {"train": 16, "validation": 7, "test": 9}
+
+    def as_dataset(split, shuffle_files, read_config, decoders):
+        labels = np.arange(counts[split]) % 2
+        noise = np.random.default_rng(counts[split]).normal(0, 20, (len(labels), 20, 24, 3))
+        pixels = (tiny.COLOURS[labels][:, None, None] + noise).clip(0, 255).astype("uint8")
+        encoded = [tf.io.encode_png(one).numpy() for one in pixels]
+        return tf.data.Dataset.from_tensor_slices({"image": encoded, "label": labels})
+
+    splits = {name: SimpleNamespace(num_examples=count) for name, count in counts.items()}
+    features = {"image": None, "label": SimpleNamespace(names=["red", "green"])}
+    info = SimpleNamespace(features=features, splits=splits, full_name="colours/1.0.0")
+    builder = SimpleNamespace(info=info, download_and_prepare=lambda: None, as_dataset=as_dataset)
+    package = SimpleNamespace(
+        builder=lambda name: builder,
+        ReadConfig=lambda shuffle_seed: None,
+        decode=SimpleNamespace(SkipDecoding=lambda: None),
+    )
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", package)
+
+
+def test_a_small_data_set_that_streams_is_trained_on(streamed, trunk, tmp_path, monkeypatch):
+    out = tmp_path / "a.keras"
+    command = ("finetune", "tfds:colours", "--trunk", trunk, "--head-only", "--out", out)
+    result = alexnet(*command)
+    assert result.exit_code == 0, result.output
+    assert "16 pictures to learn from, 7 for validation, 9 held out for the test." in result.stdout
+    assert "9 images, 1 crop: top-1" in result.stdout
+    small = replace(architecture.VARIANTS["paper"], input_size=67)
+    monkeypatch.setitem(architecture.VARIANTS, "paper", small)
+    command = ("train", "tfds:colours", "--epochs", 1, "--fc-units", 8, "--batch-size", 8)
+    result = alexnet(*command, "--run-dir", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert "the best of 1 epochs on validation. The figures are those of test, which" in (
+        result.stdout
+    )
 
 
 def test_a_test_folder_is_measured_whatever_it_lacks(finetuned, tmp_path):

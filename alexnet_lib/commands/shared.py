@@ -204,7 +204,7 @@ def load_parts(
             f"Each class of {source} has a single picture, so that none can be held out for a "
             "test. Give two or more of each, better twenty."
         ) from error
-    if train.size + validation.size <= KEPT_IN_MEMORY:
+    if train.size + validation.size <= KEPT_IN_MEMORY and not train.is_streamed:
         train, validation = train.cached("memory"), validation.cached("memory")
     if lighting:
         train = train.lit()

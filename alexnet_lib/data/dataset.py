@@ -266,6 +266,11 @@ class Dataset:
         return self._with(Cached(self.examples, where == "disk", self.workers))
 
     @property
+    def is_streamed(self) -> bool:
+        """Whether `"tfds:NAME"` reads the examples as they stream; then they are not cached."""
+        return isinstance(self.examples, TFDS)
+
+    @property
     def labels(self) -> np.ndarray:
         """The label of each example, int32 `(size,)`, in the order of the files."""
         return self.examples.labels
