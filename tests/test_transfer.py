@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
-from PIL import Image
+from PIL import Image, ImageFile
 from scipy.optimize import minimize
 from sklearn.utils.class_weight import compute_class_weight
 
@@ -24,6 +24,7 @@ from alexnet_lib import (
     training,
     transfer,
 )
+from alexnet_lib.data import pictures as picture_files
 from alexnet_lib.preprocessing import preprocess_layer, with_preprocessing
 from alexnet_lib.training import class_weights
 from alexnet_lib.training.recipe import Recipe
@@ -533,6 +534,51 @@ def test_predictions_are_the_models_and_a_broken_file_stops_nobody(trunk, tmp_pa
     for wrong in ({"crops": 5}, {"top": 0}):
         with pytest.raises(ValueError, match=r"must be"):
             prediction.predict(trunk, paths, **wrong)
+
+
+def test_each_file_is_decoded_once_in_order(trunk, tmp_path, monkeypatch):
+    """Of all formats, more than a batch; what is broken counts once at most and stops nobody."""
+    random = np.random.default_rng(0)
+    paths, kinds = [], [("JPEG", 3), ("JPEG", 1), ("PNG", 6), ("WEBP", 1), ("TIFF", 8)]
+    for number in range(70):
+        kind, orientation = kinds[number % len(kinds)]
+        image = Image.fromarray(random.integers(0, 256, (60, 90, 3), "uint8"))
+        exif = image.getexif()
+        exif[0x0112] = orientation
+        paths.append(tmp_path / f"{number:02}.{kind.lower()}")
+        image.save(paths[-1], kind, exif=exif)
+    examples = [(picture_files.inspect(path), tf.io.read_file(str(path))) for path in paths]
+    squares = [
+        picture_files.square(
+            contents, header.height, header.width, header.orientation, header.plain, 18
+        )
+        for header, contents in examples
+    ]
+    expected = trunk(np.stack(squares)[:, 1:17, 1:17].astype("float32"), training=False).numpy()
+    for broken in (paths[3], paths[40]):
+        broken.write_bytes(broken.read_bytes()[:-80])
+    paths[50].write_text("no picture")
+    decoded = []
+
+    def counting(decode):
+        return lambda *given, **options: decoded.append("JPEG") or decode(*given, **options)
+
+    def load(image):
+        decoded.extend(["other"] if image.tile else [])
+        return decode(image)
+
+    decode = ImageFile.ImageFile.load
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    for name in ("decode_jpeg", "decode_and_crop_jpeg"):
+        monkeypatch.setattr(tf.io, name, counting(getattr(tf.io, name)))
+    found = prediction.predict(trunk, paths, top=6)
+    assert [one.path for one in found] == paths
+    assert [one.path for one in found if one.problem] == [paths[3], paths[40], paths[50]]
+    for one, row in zip(found, expected, strict=True):
+        if not one.problem:
+            np.testing.assert_allclose(sorted(dict(one.ranking).values()), np.sort(row), atol=1e-5)
+    # Number 3 is damaged where it begins. Number 40 does not end as a JPEG does, and Pillow tries.
+    assert (decoded.count("JPEG"), decoded.count("other")) == (28 - 2, 42 - 1 + 1)
 
 
 def test_a_string_is_one_name_and_one_picture(trunk, tmp_path):
