@@ -47,6 +47,7 @@ from .training.runs import (
     keep_listing,
 )
 from .training.steps import is_chief
+from .training.trainer import expect_patience
 
 __all__ = [
     "HEAD_PASSES",
@@ -94,6 +95,7 @@ def fine_tune(
     head_recipe: Recipe | None = None,
     class_weights: ClassWeights = "balanced",
     run_dir: str | Path | None = None,
+    patience: int | None = None,
     seed: int = 0,
     quiet: bool = False,
 ) -> Transfer:
@@ -102,14 +104,15 @@ def fine_tune(
     The new layer learns first, on a trunk that stays as it is: its random initial values would
     otherwise send large gradients through layers that are already good. Then more and more layers
     join it. The weights after the last epoch are kept, whatever the validation accuracy did, so
-    that this accuracy is not the best of many and says what to expect of new pictures.
+    that this accuracy is not the best of many and says what to expect of new pictures. With
+    `patience` the validation pictures decide which epoch is the last; then only others say that.
 
     Args:
         trunk: what `load_trunk` takes: `"pocket"` (the weights that travel with the package),
             `"bvlc"`, `"torchvision"`, `"MobileNetV2"`, a file; or a model with a `Preprocess`
             layer, which stays as it is.
         train: as for `training.fit`; `data.load` makes it. Its `class_names` become the model's.
-        validation: as for `training.fit`; only reported.
+        validation: as for `training.fit`; only reported, but with `patience`.
         out: the `.keras` file to write. An older one is replaced when the new one is finished; one
             that the same call made of the same pictures is returned as it is.
         stages: for each stage the lowest layer that learns; all above it learn, too. A first stage
@@ -120,6 +123,7 @@ def fine_tune(
             missing; `"balanced"` as in `balanced_weights`, None for equal weights.
         run_dir: as for `training.fit`, one folder a stage inside. By default the name of `out` with
             the suffix `.run`, and removed at the end.
+        patience: end a stage when the validation error has not fallen for so many epochs of it.
         seed: of the new layer's initial values and of dropout.
         quiet: print nothing.
 
@@ -131,7 +135,7 @@ def fine_tune(
     """
     stages = (stages,) if isinstance(stages, str) else tuple(stages)
     recipe, head_recipe = recipe or Recipe.fine_tuning(), head_recipe or Recipe.new_head()
-    job = _Job(train, validation, out, class_weights, run_dir, seed, quiet)
+    job = _Job(train, validation, out, class_weights, run_dir, patience, seed, quiet)
     model = new_head(_trunk(trunk), train.class_names, precision=recipe.policy(), seed=seed)
     _check_stages(stages, model)
     recipes = {"recipe": recipe.as_dict(), "head": head_recipe.as_dict()}
@@ -156,6 +160,7 @@ def feature_extraction(
     recipe: Recipe | None = None,
     class_weights: ClassWeights = "balanced",
     run_dir: str | Path | None = None,
+    patience: int | None = None,
     seed: int = 0,
     quiet: bool = False,
 ) -> Transfer:
@@ -167,7 +172,7 @@ def feature_extraction(
     Args and what is raised: as for `fine_tune`; `recipe` is by default `Recipe.new_head()`.
     """
     recipe = recipe or Recipe.new_head()
-    job = _Job(train, validation, out, class_weights, run_dir, seed, quiet)
+    job = _Job(train, validation, out, class_weights, run_dir, patience, seed, quiet)
     model = new_head(_trunk(trunk), train.class_names, seed=seed)
     with job.begin(model, {"head": recipe.as_dict()}):
         if job.done:
@@ -184,6 +189,7 @@ def from_scratch(
     recipe: Recipe | None = None,
     class_weights: ClassWeights = "balanced",
     run_dir: str | Path | None = None,
+    patience: int | None = None,
     seed: int = 0,
     quiet: bool = False,
     **options,
@@ -194,7 +200,7 @@ def from_scratch(
     `options` are those of `Recipe.build`, such as `variant` and `fc_units`.
     """
     recipe = recipe or Recipe.modern()
-    job = _Job(train, validation, out, class_weights, run_dir, seed, quiet)
+    job = _Job(train, validation, out, class_weights, run_dir, patience, seed, quiet)
     model = recipe.build(train.class_names, seed=seed, **options)
     with job.begin(model, {"recipe": recipe.as_dict()}):
         if job.done:
@@ -397,9 +403,10 @@ class _Job:
     done: Transfer | None = None
     """What is there already, made by the same call."""
 
-    def __init__(self, train, validation, out, class_weights, run_dir, seed, quiet):
-        self.quiet, self.seed = quiet, seed
+    def __init__(self, train, validation, out, class_weights, run_dir, patience, seed, quiet):
+        self.quiet, self.seed, self.patience = quiet, seed, patience
         self.out = check_out(Path(out))
+        expect_patience(patience, validation)
         self.keep = run_dir is not None
         self.run_dir = Path(run_dir) if self.keep else run_dir_of(self.out)
         self.train, self.validation, _ = as_begun(self.run_dir, train, validation)
@@ -413,6 +420,7 @@ class _Job:
             "model": describe_model(model),
             "trunk": _digest(model.layers[:-1]),
             "seed": self.seed,
+            "patience": self.patience,
             "training": describe_data(self.train),
             "validation": describe_data(self.validation),
             "class weights": describe_weights(self.class_weights, self.train),
@@ -447,6 +455,7 @@ class _Job:
             run_dir=self._folder(name),
             class_weights=self.class_weights,
             seed=self.seed,
+            patience=self.patience,
             temporary=not self.keep,
             quiet=self.quiet,
         )

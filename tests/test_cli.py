@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ import tiny
 from PIL import Image
 from typer.testing import CliRunner
 
-from alexnet_lib import architecture, load_model, training
+from alexnet_lib import architecture, data, load_model, training
 from alexnet_lib.cli import app
 from alexnet_lib.preprocessing import preprocess_layer
 
@@ -455,6 +457,109 @@ def test_what_was_taken_for_what_is_said_once(divided, trunk, tmp_path):
     assert "3 classes, 25 pictures to learn from, 3 held out for the test." in result.stdout
 
 
+@pytest.fixture(scope="module")
+def in_three(tmp_path_factory):
+    """Training, validation and test pictures; those of the test are harder to tell apart."""
+    root = tmp_path_factory.mktemp("in three") / "set"
+    make_pictures(root / "train", {"red": 9, "green": 9})
+    make_pictures(root / "val", {"red": 4, "green": 3}, seed=1)
+    make_pictures(root / "test", {"red": 5, "green": 6}, seed=2)
+    return root
+
+
+def test_with_three_parts_the_report_is_on_pictures_that_chose_nothing(
+    in_three, tmp_path, monkeypatch
+):
+    small = replace(architecture.VARIANTS["paper"], input_size=67)
+    monkeypatch.setitem(architecture.VARIANTS, "paper", small)
+    command = ("train", in_three, "--epochs", 4, "--fc-units", 8, "--batch-size", 8)
+    command += ("--learning-rate", 0.2, "--run-dir", tmp_path / "run", "--seed", 1)
+    result = alexnet(*command, "--patience", 3)
+    assert result.exit_code == 0, result.output
+    assert "18 pictures to learn from, 7 for validation, 11 held out for the test." in result.stdout
+    assert "For validation: val/. Held out: test/." in result.stdout
+    best = tmp_path / "run" / "best.keras"
+    expected = training.evaluate(load_model(best), data.load(in_three, "test", image_size=67,
+                                                             short_side=76))  # fmt: skip
+    assert f"11 images, 1 crop: top-1 {expected.top1:.2%}, loss {expected.loss:.4f}" in " ".join(
+        result.stdout.split()
+    )
+    assert f"The model: {best}" in result.stdout
+    assert "It is the best of 4 epochs on val/. The figures are those of test/, which has" in (
+        result.stdout
+    )
+    assert "also decided" not in result.stdout
+    assert "of 11 held-out pictures" in (tmp_path / "run" / "report.html").read_text("utf-8")
+    for part, pictures in (("test", 11), ("val", 7), ("all", 36), (None, 11)):
+        chosen = ("--part", part) if part else ()
+        found = alexnet("evaluate", best, "--data", in_three, "--json", *chosen)
+        assert json.loads(found.stdout)["images"] == pictures
+
+
+def test_with_three_parts_finetune_reports_the_third(in_three, trunk, tmp_path):
+    command = ("finetune", in_three, "--trunk", trunk, "--head-only", "--epochs", 2)
+    result = alexnet(*command, "--out", tmp_path / "a.keras")
+    assert result.exit_code == 0, result.output
+    assert "11 images, 1 crop: top-1" in result.stdout
+    assert "The figures are those of test/, which has decided nothing." in result.stdout
+
+
+def test_what_the_pictures_of_a_report_have_decided_is_said(pictures, trunk, tmp_path):
+    command = ("finetune", pictures, "--trunk", trunk, "--head-only", "--epochs", 1)
+    out = tmp_path / "a.keras"
+    result = alexnet(*command, "--out", out, "--patience", 1)
+    assert "These pictures also decided when a stage ended" in result.stdout
+    page = (tmp_path / "a.report.html").read_text("utf-8")
+    assert page.count("These pictures also decided when a stage ended") == 1
+    assert "also decided" not in alexnet(*command, "--out", tmp_path / "b.keras").stdout
+
+
+# --- TensorFlow Datasets -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def streamed(monkeypatch):
+    """The package tensorflow-datasets, as far as it is asked: two colours in three parts."""
+    import tensorflow as tf
+
+    counts = {"train": 16, "validation": 7, "test": 9}
+
+    def as_dataset(split, shuffle_files, read_config, decoders):
+        labels = np.arange(counts[split]) % 2
+        noise = np.random.default_rng(counts[split]).normal(0, 20, (len(labels), 20, 24, 3))
+        pixels = (tiny.COLOURS[labels][:, None, None] + noise).clip(0, 255).astype("uint8")
+        encoded = [tf.io.encode_png(one).numpy() for one in pixels]
+        return tf.data.Dataset.from_tensor_slices({"image": encoded, "label": labels})
+
+    splits = {name: SimpleNamespace(num_examples=count) for name, count in counts.items()}
+    features = {"image": None, "label": SimpleNamespace(names=["red", "green"])}
+    info = SimpleNamespace(features=features, splits=splits, full_name="colours/1.0.0")
+    builder = SimpleNamespace(info=info, download_and_prepare=lambda: None, as_dataset=as_dataset)
+    package = SimpleNamespace(
+        builder=lambda name: builder,
+        ReadConfig=lambda shuffle_seed: None,
+        decode=SimpleNamespace(SkipDecoding=lambda: None),
+    )
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", package)
+
+
+def test_a_small_data_set_that_streams_is_trained_on(streamed, trunk, tmp_path, monkeypatch):
+    out = tmp_path / "a.keras"
+    command = ("finetune", "tfds:colours", "--trunk", trunk, "--head-only", "--out", out)
+    result = alexnet(*command)
+    assert result.exit_code == 0, result.output
+    assert "16 pictures to learn from, 7 for validation, 9 held out for the test." in result.stdout
+    assert "9 images, 1 crop: top-1" in result.stdout
+    small = replace(architecture.VARIANTS["paper"], input_size=67)
+    monkeypatch.setitem(architecture.VARIANTS, "paper", small)
+    command = ("train", "tfds:colours", "--epochs", 1, "--fc-units", 8, "--batch-size", 8)
+    result = alexnet(*command, "--run-dir", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert "the best of 1 epochs on validation. The figures are those of test, which" in (
+        result.stdout
+    )
+
+
 def test_a_test_folder_is_measured_whatever_it_lacks(finetuned, tmp_path):
     out, _ = finetuned
     folder = make_pictures(tmp_path / "test", {"blue": 1}, seed=7)
@@ -559,6 +664,22 @@ def test_a_result_that_is_there_is_not_made_again(finetuned, pictures, trunk):
         out.write_bytes(before)
 
 
+def test_finetune_stops_by_patience_and_the_file_says_so(pictures, trunk, tmp_path):
+    out = tmp_path / "a.keras"
+    # A rate so low that nothing moves: the error never falls after the first epoch.
+    command = ("finetune", pictures, "--out", out, "--trunk", trunk, "--head-only")
+    command += ("--epochs", 9, "--learning-rate", 1e-12)
+    result = alexnet(*command, "--patience", 2)
+    assert result.exit_code == 0, result.output
+    assert "the validation error has not fallen for 2 epochs" in result.stdout
+    with zipfile.ZipFile(out) as file:
+        record = json.loads(file.read("run.json"))
+    assert (record["made"]["patience"], len(record["history"])) == (2, 3)
+    assert "is there already" in alexnet(*command, "--patience", 2).stdout
+    assert "is there already" not in alexnet(*command).stdout
+    assert alexnet(*command, "--patience", 0).exit_code == 2
+
+
 def test_two_processes_do_not_make_one_file(pictures, trunk, tmp_path):
     from alexnet_lib import files
 
@@ -599,7 +720,7 @@ def test_a_home_that_cannot_be_written_is_named(pictures, tmp_path, monkeypatch)
         (("evaluate", "text.keras", "--data", "fine"), r"not a whole \.keras file"),
         (("evaluate", "--data", "fine"), r"either MODEL\.keras or --weights"),
         (("evaluate", "--data", "fine", "--weights", "a.npy"), r"a\.npy was not opened.*pickle"),
-        (("evaluate", "a.keras", "--data", "fine", "--part", "test"), r"must be val or all"),
+        (("evaluate", "a.keras", "--data", "fine", "--part", "train"), r"must be test, val or all"),
         (("train", "fine", "--recipe", "secret"), r"--recipe is secret; it must be modern or pap"),
         (("train", "fine", "--variant", "ceffe"), r"Did you mean 'caffe'"),
         (("train", "fine", "--learning-rate", -1), r"cannot be: learning_rate=-1"),

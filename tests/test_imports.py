@@ -15,6 +15,7 @@ PACKAGE = ROOT / "alexnet_lib"
 
 FLOORS = (
     ("architecture", "compilation", "files", "tensorflow_only", "terminal"),
+    ("front_end",),
     ("layers", "preprocessing", "augmentation", "model_file", "calibration"),
     ("model",),
     ("data", "formats"),

@@ -45,8 +45,9 @@ from safetensors.numpy import load_file, save
 
 from alexnet_lib import architecture, inspection, preprocess_input, pretrained
 from alexnet_lib.formats import quantization
+from alexnet_lib.front_end import bundles
 from alexnet_lib.model import build
-from alexnet_lib.teaching.widgets import FeatureMaps, Occlusion, bundles
+from alexnet_lib.teaching.widgets import FeatureMaps, Occlusion
 from alexnet_lib.teaching.widgets.feature_maps import LEVELS, WEIGHT_LEVELS, strongest_slices
 from alexnet_lib.teaching.widgets.occlusion import grey_range
 
@@ -1917,11 +1918,11 @@ def test_explorers_explain_what_cannot_be(tiny_widgets):
 
 
 def test_the_lock_names_versions_and_checksums_and_no_host():
-    lock = (BOOK / "_ext" / "live" / "package-lock.json").read_text("utf-8")
+    lock = (alexnet_live.HERE / "package-lock.json").read_text("utf-8")
     assert not re.search(r"https?:|\"resolved\"", lock)
     packages = {k: v for k, v in json.loads(lock)["packages"].items() if k}
     assert all(package["integrity"].startswith("sha512-") for package in packages.values())
-    wanted = json.loads((BOOK / "_ext" / "live" / "package.json").read_text("utf-8"))
+    wanted = json.loads((alexnet_live.HERE / "package.json").read_text("utf-8"))
     for name, version in wanted["dependencies"].items():
         assert packages[f"node_modules/{name}"]["version"] == version
 

@@ -9,8 +9,9 @@ import skimage.data
 from alexnet_lib import AlexNet, architecture, inspection, preprocess_input, pretrained
 from alexnet_lib.data.pictures import square_of_array
 from alexnet_lib.formats import quantization
+from alexnet_lib.front_end import bundles
 from alexnet_lib.model import build
-from alexnet_lib.teaching.widgets import Flow, OneNumber, bundles, recordings
+from alexnet_lib.teaching.widgets import Flow, OneNumber, recordings
 from alexnet_lib.teaching.widgets.recorded import CHAPTERS
 
 # Every `apart`-th unit of the maps that are kept: what the browser makes of its parts, how the

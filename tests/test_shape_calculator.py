@@ -13,7 +13,8 @@ from playwright.sync_api import expect
 from traitlets import TraitError
 
 from alexnet_lib.architecture import VARIANTS, InputTooSmallError, slide, trace
-from alexnet_lib.teaching.widgets import ShapeCalculator, bundles
+from alexnet_lib.front_end import bundles
+from alexnet_lib.teaching.widgets import ShapeCalculator
 from alexnet_lib.teaching.widgets.shape_calculator import LIMITS
 
 SOURCE = bundles.front_end("shape_calculator")

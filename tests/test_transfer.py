@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
-from PIL import Image
+from PIL import Image, ImageFile
 from scipy.optimize import minimize
 from sklearn.utils.class_weight import compute_class_weight
 
@@ -24,6 +24,7 @@ from alexnet_lib import (
     training,
     transfer,
 )
+from alexnet_lib.data import pictures as picture_files
 from alexnet_lib.preprocessing import preprocess_layer, with_preprocessing
 from alexnet_lib.training import class_weights
 from alexnet_lib.training.recipe import Recipe
@@ -427,6 +428,42 @@ def test_an_interrupted_transfer_goes_on_to_the_same_bits(trunk, tmp_path):
     assert not (tmp_path / "a.run").exists()
 
 
+def test_patience_ends_a_stage_and_a_transfer_goes_on_with_it(trunk, tmp_path):
+    # Pictures that nothing tells apart: the error does not fall for long.
+    validation = pictures(12, seed=1)
+    validation.pictures[:], validation.labels[:] = 128, 0
+    settings = {"stages": ("fc6",), "recipe": recipe(epochs=30), "quiet": True}
+    settings |= {"validation": validation, "patience": 2}
+    pressed = CtrlC(30, noise=20.0, class_names=CLASSES)
+    with pytest.raises(training.TrainingInterrupted):
+        transfer.fine_tune(trunk, pressed, out=tmp_path / "a.keras", **settings)
+    other = settings | {"patience": 3}
+    with pytest.raises(training.RunMismatchError, match="patience: 2 → 3"):
+        transfer.fine_tune(trunk, pictures(), out=tmp_path / "a.keras", **other)
+    resumed = transfer.fine_tune(trunk, pictures(), out=tmp_path / "a.keras", **settings)
+    unbroken = transfer.fine_tune(trunk, pictures(), out=tmp_path / "b.keras", **settings)
+    assert len(resumed.history) < 30
+    best = min(resumed.history, key=lambda row: (-row["val_accuracy"], row["val_loss"]))
+    assert len(resumed.history) == best["epoch"] + 2
+    assert tiny.without_times(resumed.history) == tiny.without_times(unbroken.history)
+    assert tiny.fingerprint(resumed.model.weights) == tiny.fingerprint(unbroken.model.weights)
+
+    # The file knows: with the same patience it is there already, without it is another one.
+    there = transfer.fine_tune(trunk, pictures(), out=tmp_path / "a.keras", **settings)
+    assert there.history == resumed.history
+    patient = settings | {"patience": None, "recipe": recipe(epochs=2)}
+    result = transfer.fine_tune(trunk, pictures(), out=tmp_path / "a.keras", **patient)
+    assert len(result.history) == 2
+
+
+def test_patience_needs_pictures_to_go_by(trunk, tmp_path):
+    for wrong in ({"patience": 0, "validation": pictures(6)}, {"patience": 3, "validation": None}):
+        for way in (transfer.fine_tune, transfer.feature_extraction):
+            with pytest.raises(ValueError, match=r"patience is \d; it must be at least 1, and"):
+                way(trunk, pictures(), out=tmp_path / "a.keras", quiet=True, **wrong)
+    assert list(tmp_path.iterdir()) == []
+
+
 # --- mistakes ------------------------------------------------------------------------------------
 
 
@@ -497,6 +534,51 @@ def test_predictions_are_the_models_and_a_broken_file_stops_nobody(trunk, tmp_pa
     for wrong in ({"crops": 5}, {"top": 0}):
         with pytest.raises(ValueError, match=r"must be"):
             prediction.predict(trunk, paths, **wrong)
+
+
+def test_each_file_is_decoded_once_in_order(trunk, tmp_path, monkeypatch):
+    """Of all formats, more than a batch; what is broken counts once at most and stops nobody."""
+    random = np.random.default_rng(0)
+    paths, kinds = [], [("JPEG", 3), ("JPEG", 1), ("PNG", 6), ("WEBP", 1), ("TIFF", 8)]
+    for number in range(70):
+        kind, orientation = kinds[number % len(kinds)]
+        image = Image.fromarray(random.integers(0, 256, (60, 90, 3), "uint8"))
+        exif = image.getexif()
+        exif[0x0112] = orientation
+        paths.append(tmp_path / f"{number:02}.{kind.lower()}")
+        image.save(paths[-1], kind, exif=exif)
+    examples = [(picture_files.inspect(path), tf.io.read_file(str(path))) for path in paths]
+    squares = [
+        picture_files.square(
+            contents, header.height, header.width, header.orientation, header.plain, 18
+        )
+        for header, contents in examples
+    ]
+    expected = trunk(np.stack(squares)[:, 1:17, 1:17].astype("float32"), training=False).numpy()
+    for broken in (paths[3], paths[40]):
+        broken.write_bytes(broken.read_bytes()[:-80])
+    paths[50].write_text("no picture")
+    decoded = []
+
+    def counting(decode):
+        return lambda *given, **options: decoded.append("JPEG") or decode(*given, **options)
+
+    def load(image):
+        decoded.extend(["other"] if image.tile else [])
+        return decode(image)
+
+    decode = ImageFile.ImageFile.load
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    for name in ("decode_jpeg", "decode_and_crop_jpeg"):
+        monkeypatch.setattr(tf.io, name, counting(getattr(tf.io, name)))
+    found = prediction.predict(trunk, paths, top=6)
+    assert [one.path for one in found] == paths
+    assert [one.path for one in found if one.problem] == [paths[3], paths[40], paths[50]]
+    for one, row in zip(found, expected, strict=True):
+        if not one.problem:
+            np.testing.assert_allclose(sorted(dict(one.ranking).values()), np.sort(row), atol=1e-5)
+    # Number 3 is damaged where it begins. Number 40 does not end as a JPEG does, and Pillow tries.
+    assert (decoded.count("JPEG"), decoded.count("other")) == (28 - 2, 42 - 1 + 1)
 
 
 def test_a_string_is_one_name_and_one_picture(trunk, tmp_path):

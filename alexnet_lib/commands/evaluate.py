@@ -9,7 +9,7 @@ import typer
 from ..terminal import json_text
 from .shared import expect_one_of, plain_errors, print_evaluation, say, start
 
-PARTS = ("val", "all")
+PARTS = ("test", "val", "all")
 _WORDNET = re.compile(r"n\d{8}")
 
 
@@ -37,8 +37,9 @@ def evaluate(
     part: Annotated[
         str | None,
         typer.Option(
-            help="val: what training holds out of this source, the default for a file; all: every "
-            "picture, the default for a name and --weights."
+            help="test: what train and finetune report on, the default for a file; val: what they "
+            "choose by, the same where a source has two parts; all: every picture, the default "
+            "for a name and --weights."
         ),
     ] = None,
     crops: Annotated[
@@ -51,7 +52,7 @@ def evaluate(
     """Measure a model: accuracy, and which classes it takes for which."""
     with plain_errors("evaluate"):
         expect_one_of("--crops", crops or 1, (1, 10))
-        expect_one_of("--part", part or "val", PARTS)
+        expect_one_of("--part", part or "test", PARTS)
         if (model is None) == (weights is None):
             raise ValueError("Give either MODEL.keras or --weights, one of them.")
         if weights is not None and as_json:
@@ -70,7 +71,7 @@ def _evaluate_model(source: str, data: str, part: str | None, crops: int, as_jso
 
     network = prediction.load(source)
     # What a published network has learned from is none of these pictures' parts.
-    part = part or ("all" if source in _named() else "val")
+    part = part or ("all" if source in _named() else "test")
     names = preprocess_layer(network).class_names
     if source in _of_imagenet():
         examples = _Examples(data, part, network.input_shape[1])
@@ -78,7 +79,9 @@ def _evaluate_model(source: str, data: str, part: str | None, crops: int, as_jso
     else:
         # A folder of test pictures need not have all of the model's classes.
         examples = _Examples(data, part, network.input_shape[1], names)
-    if part == "val":
+    if part == "val" and "test" in examples.data.splits:
+        about = f"The part of {data} by which train chooses best.keras; --part test takes another."
+    elif part in ("test", "val"):
         about = f"The part of {data} that training leaves out; --part all takes everything."
     elif source in _named():
         about = f"All of {data}."

@@ -9,7 +9,9 @@ from .. import architecture
 from .shared import (
     DEVICES,
     DRY_RUN,
+    PATIENCE,
     SEED,
+    also_decided,
     expect_one_of,
     load_parts,
     plain_errors,
@@ -64,6 +66,7 @@ def finetune(
             help="Keep history and checkpoints here; by default in OUT.run until the end."
         ),
     ] = None,
+    patience: PATIENCE = None,
     seed: SEED = 0,
     devices: DEVICES = None,
     dry_run: DRY_RUN = False,
@@ -79,7 +82,7 @@ def finetune(
         head_only = head_only or trunk in applications.NAMES
         begun = None if trunk == "none" else transfer.load_trunk(trunk, variant)
         size = begun.input_shape[1] if begun else architecture.VARIANTS["paper"].input_size
-        train, held_out = load_parts(
+        train, validation, test = load_parts(
             source,
             run_dir=run_dir or transfer.run_dir_of(out),
             image_size=size,
@@ -93,6 +96,7 @@ def finetune(
             "out": out,
             "class_weights": None if equal_weights else "balanced",
             "run_dir": run_dir,
+            "patience": patience,
             "seed": seed,
         }
         if begun is None:
@@ -106,13 +110,19 @@ def finetune(
             return
         options["recipe"] = recipe
         if begun is None:
-            result = transfer.from_scratch(train, held_out, **options)
+            result = transfer.from_scratch(train, validation, **options)
         elif head_only:
-            result = transfer.feature_extraction(begun, train, held_out, **options)
+            result = transfer.feature_extraction(begun, train, validation, **options)
         else:
-            result = transfer.fine_tune(begun, train, held_out, **options)
-        evaluation = training.evaluate(result.model, held_out, crops)
+            result = transfer.fine_tune(begun, train, validation, **options)
+        evaluation = training.evaluate(result.model, test or validation, crops)
         print_evaluation(evaluation)
+        caveats = [also_decided("when a stage ended")] if patience and test is None else []
         place = out.with_name(f"{out.stem}.report.html")
-        write_report(place, out, evaluation, result.history, (train, held_out))
+        parts = filter(None, (train, validation, test))
+        write_report(place, out, evaluation, result.history, parts, caveats)
+        for caveat in caveats:
+            say(caveat)
+        if test is not None:
+            say(f"The figures are those of {test.place}, which has decided nothing.")
         say(f"Next: alexnet predict {out} PICTURE.jpg")

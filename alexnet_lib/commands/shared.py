@@ -119,6 +119,10 @@ DEVICES = Annotated[
     str | None,
     typer.Option(help="cpu, or numbers of GPUs such as 0 or 0,1; by default all that there are."),
 ]
+PATIENCE = Annotated[
+    int | None,
+    typer.Option(help="Stop when the held-out error has not fallen for N epochs.", min=1),
+]
 SEED = Annotated[int, typer.Option(help="Of initial values, dropout, order and crops.")]
 DRY_RUN = Annotated[
     bool,
@@ -175,9 +179,10 @@ def load_parts(
     seed: int = 0,
     lighting: bool = False,
 ):
-    """The training set and the held-out set of a source, with a word about them.
+    """The training, validation and test set of a source, with a word about them.
 
-    Where a run in `run_dir` has begun with more pictures, the parts are what is left of its own.
+    The last is None where a source has two parts: then what is held out serves for both. Where a
+    run in `run_dir` has begun with more pictures, the parts are what is left of its own.
     """
     from .. import data, training
     from ..prediction import short_side
@@ -190,7 +195,8 @@ def load_parts(
     }
     train = data.load(source, "train", **options)
     try:
-        held_out = data.load(source, "val", **options)
+        validation = data.load(source, "val", **options)
+        test = data.load(source, "test", **options) if "test" in train.splits else None
     except ValueError as error:
         if set(train.counts.values()) != {1}:
             raise
@@ -198,15 +204,22 @@ def load_parts(
             f"Each class of {source} has a single picture, so that none can be held out for a "
             "test. Give two or more of each, better twenty."
         ) from error
-    if train.size + held_out.size <= KEPT_IN_MEMORY:
-        train, held_out = train.cached("memory"), held_out.cached("memory")
+    if train.size + validation.size <= KEPT_IN_MEMORY and not train.is_streamed:
+        train, validation = train.cached("memory"), validation.cached("memory")
     if lighting:
         train = train.lit()
-    train, held_out, _ = training.as_begun(run_dir, train, held_out)
+    train, validation, _ = training.as_begun(run_dir, train, validation)
+    held_out = test or validation
+    watched = f"{validation.size:,} for validation, " if test else ""
     where = f" To learn from: {train.place}. Held out: {held_out.place}." if train.place else ""
+    if where and test:
+        where = (
+            f" To learn from: {train.place}. For validation: {validation.place}. Held out: "
+            f"{test.place}."
+        )
     say(
         f"{source}: {len(train.class_names):,} classes, {train.size:,} pictures to learn from, "
-        f"{held_out.size:,} held out for the test.{where}"
+        f"{watched}{held_out.size:,} held out for the test.{where}"
     )
     few, many = (pick(train.counts, key=train.counts.get) for pick in (min, max))
     if train.counts[many] > 2 * train.counts[few]:
@@ -214,7 +227,16 @@ def load_parts(
             f"The classes are uneven: {few} has {train.counts[few]:,} pictures, {many} "
             f"{train.counts[many]:,}."
         )
-    return train, held_out
+    return train, validation, test
+
+
+def also_decided(what: str) -> str:
+    """Why an accuracy may be too high: its pictures have decided something about the model."""
+    return (
+        f"These pictures also decided {what}, so that the accuracy may be a little too high for "
+        "new ones. With train/, val/ and test/ in the source, val/ decides, and the accuracy is "
+        "that of test/."
+    )
 
 
 def write_report(

@@ -9,7 +9,9 @@ from .. import architecture
 from .shared import (
     DEVICES,
     DRY_RUN,
+    PATIENCE,
     SEED,
+    also_decided,
     expect_one_of,
     load_parts,
     plain_errors,
@@ -58,10 +60,7 @@ def train(
         Path | None,
         typer.Option(help="Models, history and checkpoints; by default runs/SOURCE-RECIPE."),
     ] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option(help="Stop when the held-out error has not fallen for N epochs.", min=1),
-    ] = None,
+    patience: PATIENCE = None,
     seed: SEED = 0,
     devices: DEVICES = None,
     dry_run: DRY_RUN = False,
@@ -72,13 +71,13 @@ def train(
         expect_one_of("--crops", crops, (1, 10))
         architecture.describe(variant, fc_units=fc_units)
         start("train", devices)
-        from .. import training
+        from .. import load_model, training
 
         changes = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
         chosen = getattr(training.Recipe, recipe)(**given(changes))
         size = architecture.VARIANTS[variant].input_size
         run_dir = run_dir or Path("runs") / run_name(source, recipe)
-        train_set, held_out = load_parts(
+        train_set, validation, test = load_parts(
             source,
             run_dir=run_dir,
             image_size=size,
@@ -99,23 +98,41 @@ def train(
         run = training.fit(
             model,
             train_set,
-            held_out,
+            validation,
             chosen,
             run_dir=run_dir,
             seed=seed,
             patience=patience,
         )
-        # Not the best epoch: that was chosen by these pictures, and the best of many tries is
-        # better than it will be on others.
+        if test is None:
+            # Not the best epoch: that was chosen by these pictures, and the best of many tries is
+            # better than it will be on others.
+            reported, held_out = run.last, validation
+        else:
+            reported, held_out = run.best, test
+            model = load_model(reported)
         evaluation = training.evaluate(model, held_out, crops)
         print_evaluation(evaluation)
-        parts = (train_set, held_out)
-        write_report(run_dir / "report.html", run.last, evaluation, run.history, parts)
-        say(f"The model: {run.last}")
-        say(
-            f"{run.best.name} beside it is the best of {len(run.history)} epochs on these same "
-            "pictures; only others can tell whether it is better."
-        )
+        caveats = []
+        if test is None and chosen.schedule == "plateau":
+            caveats = [also_decided("when the learning rate fell and the run ended")]
+        elif test is None and patience:
+            caveats = [also_decided("when the run ended")]
+        parts = filter(None, (train_set, validation, test))
+        write_report(run_dir / "report.html", reported, evaluation, run.history, parts, caveats)
+        say(f"The model: {reported}")
+        for caveat in caveats:
+            say(caveat)
+        if test is None:
+            say(
+                f"{run.best.name} beside it is the best of {len(run.history)} epochs on these same "
+                "pictures; only others can tell whether it is better."
+            )
+        else:
+            say(
+                f"It is the best of {len(run.history)} epochs on {validation.place}. The figures "
+                f"are those of {test.place}, which has decided nothing."
+            )
 
 
 def given(options: dict) -> dict:

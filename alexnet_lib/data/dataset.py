@@ -127,6 +127,7 @@ def load(
         size=examples.size,
         left_out=examples.left_out,
         place=examples.place,
+        splits=examples.splits,
         image_size=image_size,
         short_side=short_side,
         batch_size=batch_size,
@@ -157,6 +158,9 @@ class Dataset:
     """The files that were left out, each with the reason."""
     place: str
     """Which of the source's pictures these are, such as `"val/"`; "" for the usual division."""
+    splits: tuple[str, ...]
+    """The splits of the source that are different pictures: `("train", "val")`, where `"test"` is
+    the same as `"val"`, or `("train", "val", "test")`."""
     image_size: int
     short_side: int
     batch_size: int
@@ -260,6 +264,11 @@ class Dataset:
             ValueError: for `"tfds:NAME"`, which keeps its own files.
         """
         return self._with(Cached(self.examples, where == "disk", self.workers))
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether `"tfds:NAME"` reads the examples as they stream; then they are not cached."""
+        return isinstance(self.examples, TFDS)
 
     @property
     def labels(self) -> np.ndarray:

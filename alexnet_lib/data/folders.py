@@ -86,7 +86,7 @@ def open_folder(
         name = list(classes)[int(counts.argmin())]
         raise ValueError(f"No picture in {classes[name][0]} can be read; see the reasons above.")
     found = [found[place] for place in limited([labels[index] for index in found], limit)]
-    return Files(
+    some = Files(
         [paths[index] for index in found],
         [headers[index] for index in found],
         [labels[index] for index in found],
@@ -94,6 +94,9 @@ def open_folder(
         tuple(broken),
         _place(where, split),
     )
+    if {"val", "test"} <= where.parts.keys():
+        some.splits = ("train", "val", "test")
+    return some
 
 
 def limited(labels: Sequence[int], limit: int | None) -> list[int]:

@@ -12,6 +12,7 @@ import io
 import os
 import stat
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,38 +142,27 @@ def inspect(path: str | Path, look: bool = False) -> Header:
         BrokenPictureError: if it is empty, not a picture, cut off or damaged, or not readable.
     """
     contents = _contents(path)
-    try:
-        with _opened(contents) as image:
-            # MPO is the JPEG of phones that put several pictures into one file; the first counts.
-            plain = image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L")
-            height, width = image.height, image.width
-            if plain and _END_OF_JPEG not in contents[-64:]:
-                # An eighth of the size is enough to read all of the data.
-                image.draft(None, (width // 8, height // 8))
-            if not plain or _END_OF_JPEG not in contents[-64:]:
-                _load(image)
-            # After loading, in which Pillow turns TIFFs itself.
-            orientation = _orientation(image)
-            if plain:
-                # The decoder that will be used decides.
-                ratio = _ratio(min(height, width), similar.SIDE) if look else 8
-                pixels = tf.io.decode_jpeg(contents, channels=3, ratio=ratio)
-                seen = similar.look(Image.fromarray(pixels.numpy())) if look else ""
-            else:
-                seen = similar.look(_rgb(_thinned(image))) if look else ""
-    except BrokenPictureError:
-        raise
-    except tf.errors.OpError as error:
-        raise BrokenPictureError("cut off or damaged") from error
-    except Exception as error:
-        # Pillow's readers raise OSError, SyntaxError, ValueError, struct.error, ... on bad data.
-        raise BrokenPictureError(f"cut off or damaged: {error}") from error
+    with _damage_told(), _opened(contents) as image:
+        plain = _is_plain(image)
+        height, width = image.height, image.width
+        _expect_end(image, contents) if plain else _load(image)
+        # After loading, in which Pillow turns TIFFs itself.
+        orientation = _orientation(image)
+        if plain:
+            # The decoder that will be used decides.
+            ratio = _ratio(min(height, width), similar.SIDE) if look else 8
+            pixels = tf.io.decode_jpeg(contents, channels=3, ratio=ratio)
+            seen = similar.look(Image.fromarray(pixels.numpy())) if look else ""
+        else:
+            seen = similar.look(_rgb(_thinned(image))) if look else ""
     digest = hashlib.blake2b(contents, digest_size=16).hexdigest()
     return Header(height, width, orientation, plain, digest, seen)
 
 
 def read(path: str | Path, size: int = 256) -> np.ndarray:
     """The central square of a picture file, as every data set of this library sees it.
+
+    It is decoded once; what lies outside the square is not looked at where that saves time.
 
     Returns:
         uint8 `(size, size, 3)`, RGB.
@@ -184,13 +174,43 @@ def read(path: str | Path, size: int = 256) -> np.ndarray:
     if not Path(path).exists() or Path(path).is_dir():
         raise FileNotFoundError(f"There is no picture at {str(path)!r}.")
     try:
-        header = inspect(path)
+        contents = _contents(path)
+        with _damage_told(), _opened(contents) as image:
+            if not _is_plain(image):
+                return _pillow_square(image, 0, size)
+            _expect_end(image, contents)
+            pixels = _jpeg_square(contents, image.height, image.width, size)
+            return _upright(pixels, _orientation(image)).numpy()
     except BrokenPictureError as error:
         raise BrokenPictureError(f"{path} cannot be read: {error}.") from error
-    contents = tf.io.read_file(os.fsencode(path))
-    return square(
-        contents, header.height, header.width, header.orientation, header.plain, size
-    ).numpy()
+
+
+@contextlib.contextmanager
+def _damage_told() -> Iterator[None]:
+    """Whatever decoders raise on bad data becomes a `BrokenPictureError`."""
+    try:
+        yield
+    except BrokenPictureError:
+        raise
+    except tf.errors.OpError as error:
+        raise BrokenPictureError("cut off or damaged") from error
+    except Exception as error:
+        # Pillow's readers raise OSError, SyntaxError, ValueError, struct.error, ... on bad data.
+        raise BrokenPictureError(f"cut off or damaged: {error}") from error
+
+
+def _is_plain(image: Image.Image) -> bool:
+    # MPO is the JPEG of phones that put several pictures into one file; the first counts.
+    return image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L")
+
+
+def _expect_end(image: Image.Image, contents: bytes) -> None:
+    """Reads a JPEG to its end where it does not end like one."""
+    if _END_OF_JPEG not in contents[-64:]:
+        # An eighth of the size is enough to read all of the data; the header keeps its numbers.
+        with _opened(contents) as copy:
+            copy.draft(None, (image.width // 8, image.height // 8))
+            _load(copy)
 
 
 def _contents(path: str | Path) -> bytes:
@@ -288,7 +308,7 @@ def square(contents, height, width, orientation, plain, size: int) -> tf.Tensor:
     return tf.cond(
         plain,
         lambda: _upright(_jpeg_square(contents, height, width, size), orientation),
-        lambda: _pillow_square(contents, orientation, size),
+        lambda: _other_square(contents, orientation, size),
     )
 
 
@@ -348,18 +368,23 @@ def _upright(pixels: tf.Tensor, orientation) -> tf.Tensor:
     return tf.cond(tf.equal(orientation, 1), lambda: pixels, turn)
 
 
-def _pillow_square(contents: tf.Tensor, orientation, size: int) -> tf.Tensor:
+def _other_square(contents: tf.Tensor, orientation, size: int) -> tf.Tensor:
     def decode(contents, orientation) -> np.ndarray:
         # In a pipeline, bytes arrive; outside, an array that holds them.
         contents = contents if isinstance(contents, bytes) else contents.item()
         with _opened(contents) as image:
-            _load(image)
-            turned = _TRANSPOSITIONS.get(int(orientation) or _orientation(image))
-            square = _resized(_rgb(image), size)
-            return np.asarray(square if turned is None else square.transpose(turned))
+            return _pillow_square(image, int(orientation), size)
 
     pixels = tf.numpy_function(decode, [contents, orientation], tf.uint8, stateful=False)
     return tf.ensure_shape(pixels, (size, size, 3))
+
+
+def _pillow_square(image: Image.Image, orientation: int, size: int) -> np.ndarray:
+    """The central square of a picture that Pillow has opened; 0: upright is what EXIF says."""
+    _load(image)
+    turned = _TRANSPOSITIONS.get(orientation or _orientation(image))
+    square = _resized(_rgb(image), size)
+    return np.asarray(square if turned is None else square.transpose(turned))
 
 
 def _resized(image: Image.Image, size: int) -> Image.Image:

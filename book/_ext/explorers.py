@@ -10,9 +10,9 @@ import re
 import shutil
 from pathlib import Path
 
-from alexnet_lib.teaching.widgets import bundles
+from alexnet_lib.front_end import bundles
 
-HOST = Path(__file__).with_name("explorers.js")
+HOST = Path(bundles.__file__).with_name("host.js")
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import alexnet_lib.teaching.widgets
 from alexnet_lib import files
-from alexnet_lib.teaching.widgets import bundles
+from alexnet_lib.front_end import bundles
 from book_pages import colab_url, repository_url
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective

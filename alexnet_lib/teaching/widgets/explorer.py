@@ -6,7 +6,7 @@ import json
 import anywidget
 import traitlets
 
-from .bundles import front_end, style
+from ...front_end.bundles import front_end, style
 
 
 class Explorer(anywidget.AnyWidget):

@@ -1,5 +1,5 @@
 // The network in the browser. Nothing about it is written here: the layers come from the
-// description that Python exported (book/_ext/alexnet_live.py), the weights from a safetensors file
+// description that Python exported (live_page.py), the weights from a safetensors file
 // of 8 bits (alexnet_lib/compact.py), the arithmetic from TensorFlow.js. All of this runs in a worker,
 // or on the page itself where a browser gives it none: only the page knows `document`.
 self.alexnetLive = (() => {

@@ -1,6 +1,6 @@
 // AlexNet live: a picture of the reader's goes through the network, here, in the browser.
-// What computes is live/network.js; what is drawn with is alexnet_lib/teaching/widgets/explorer.js,
-// and what takes a number to pieces is arithmetic.js there.
+// What computes is network.js; what is drawn with is teaching/widgets/explorer.js, and what takes a
+// number to pieces is arithmetic.js there.
 import {
   answerBars,
   clamp,

@@ -1,15 +1,15 @@
 """The front ends as browsers take them: one module for anywidget, classic scripts for a page.
 
-A front end is `NAME.js` here, an ECMAScript module that imports names from others here and nothing
-else. anywidget wants one module that imports nothing; a page that was opened as a file loads no
-modules at all, only classic scripts.
+A front end is `NAME.js` in `teaching/widgets`, an ECMAScript module that imports names from others
+there and nothing else. anywidget wants one module that imports nothing; a page that was opened as a
+file loads no modules at all, only classic scripts.
 """
 
 import re
 from functools import cache
 from pathlib import Path
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[1] / "teaching" / "widgets"
 
 _IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./(\w+)\.js";\n', re.MULTILINE)
 _EXPORTED = re.compile(r"^export (?:async )?(?:function|const|class) (\w+)", re.MULTILINE)
