@@ -53,14 +53,16 @@ class Book:
         self.chapters = {path.stem: nbformat.read(path, as_version=4) for path in chapters()}
         self.sources = parse_file(str(BOOK / "references.bib"), bib_format="bibtex").entries
         self.figures, self.equations = {}, {}
-        for notebook in self.chapters.values():
+        for name, notebook in self.chapters.items():
             for cell in notebook.cells:
-                self._number(cell)
+                self._number(name, cell)
 
-    def _number(self, cell) -> None:
+    def _number(self, chapter, cell) -> None:
         """Counts as the pages do: through the whole book, figures that have a caption."""
         figure = cell.metadata.get("mystnb", {}).get("figure", {})
         if "caption" in figure:
+            if "name" not in figure:
+                raise ValueError(f"{chapter}: the figure {figure['caption']!r} needs a name")
             self.figures[figure["name"]] = len(self.figures) + 1
         for match in EQUATION.finditer(cell.source if cell.cell_type == "markdown" else ""):
             self.equations[match["label"]] = len(self.equations) + 1
@@ -130,6 +132,8 @@ def _role(match, book: Book) -> str:
     if role == "numref":
         return f"Fig. {book.figures[target]}"
     if role == "eq":
+        if target not in book.equations:
+            raise ValueError(f"{match[0]}: no such equation; their labels begin with eq-")
         return f"({book.equations[target]})"
     if role in ("cite:p", "cite:t"):
         return book.cite(target, in_text=role == "cite:t")

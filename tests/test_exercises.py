@@ -98,4 +98,5 @@ def test_every_exercise_stands_in_a_chapter_with_stub_and_solution():
                 assert "Not " not in text
             else:
                 asked |= names
-    assert asked == solved == set(CHECKS)
+    assert asked == solved, "each is asked once, and solved in a cell with the tag hide-cell"
+    assert asked == set(CHECKS)

@@ -189,12 +189,13 @@ def place_and_quiz(path):
 @pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
 def test_every_chapter_has_a_quiz_before_its_summary(path):
     cells, place, questions = place_and_quiz(path)
-    assert cells[place].source.startswith("## Quiz\n\n:::{quiz}\n")
-    assert cells[place + 1].source.startswith("## Summary\n")
-    assert 3 <= len(questions) <= 5
+    assert cells[place].source.startswith("## Quiz\n\n:::{quiz}\n"), "its cell begins ## Quiz"
+    assert cells[place + 1].source.startswith("## Summary\n"), "the next cell begins ## Summary"
+    number = len(questions)
+    assert 3 <= number <= 5, f"{number} questions; expected three to five"
     kinds = {question.kind for question in questions}
     assert "number" in kinds, "one question at least is to be computed"
-    assert len(kinds) > 1
+    assert len(kinds) > 1, "all questions are to be computed; expected two kinds at least"
     for question in questions:
         said = [answer.text for answer in question.answers]
         assert len(set(said)) == len(said), f"question {question.number} says the same twice"
@@ -204,7 +205,9 @@ def test_every_chapter_has_a_quiz_before_its_summary(path):
 def test_numbers_that_are_asked_for_are_computed_anew(path):
     for question in place_and_quiz(path)[2]:
         if question.kind == "number":
-            computed = quiz_answers.NUMBERS[path.stem[:2], question.number]
+            key = path.stem[:2], question.number
+            assert key in quiz_answers.NUMBERS, f"put {key} into NUMBERS of tests/quiz_answers.py"
+            computed = quiz_answers.NUMBERS[key]
             *named, _ = question.answers  # without "anything else"
             assert named[0].right
             assert len(named) == len(computed)

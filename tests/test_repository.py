@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from itertools import pairwise
 
 import pytest
 from conftest import ROOT, documents, notebooks
@@ -38,7 +39,19 @@ def test_direct_dependencies_are_pinned_within_their_bounds(dependency):
 
 def test_table_of_contents_lists_every_chapter_once():
     chapters = [name for name in documents() if (ROOT / "book" / f"{name}.ipynb").exists()]
-    assert sorted(chapters) == [path.stem for path in notebooks()]
+    there = [path.stem for path in notebooks()]
+    missing = sorted(set(there) - set(chapters))
+    assert not missing, f"list {', '.join(missing)} in _toc.yml, each under its part"
+    assert sorted(chapters) == there
+
+
+def test_each_chapter_leads_to_the_next():
+    """Under *Next* in its summary; what follows the last chapter is for it to say."""
+    names = [name for name in documents() if (ROOT / "book" / f"{name}.ipynb").exists()]
+    for name, following in pairwise(names):
+        text = (ROOT / "book" / f"{name}.ipynb").read_text("utf-8")
+        way_on = text.rpartition("**Next")[2].partition('"cell_type"')[0]
+        assert f"{{doc}}`{following}`" in way_on, f"{name} leads elsewhere than to {following}"
 
 
 def test_continuous_integration_runs_the_command_of_the_readme():
