@@ -42,11 +42,10 @@ class Calibration:
 
     @property
     def expected_error(self) -> float:
-        """The expected calibration error: |probability - right|, averaged over the pictures."""
-        pictures = sum(part.pictures for part in self.bins)
-        return sum(part.pictures * abs(part.probability - part.right) for part in self.bins) / (
-            pictures
-        )
+        """The expected calibration error: by how much a bin's mean probability and its share of
+        right answers differ, averaged over the pictures."""
+        gaps = [abs(part.probability - part.right) for part in self.bins]
+        return float(np.average(gaps, weights=[part.pictures for part in self.bins]))
 
     def right_at(self, probability: float) -> float | None:
         """How often the network is right where it gives its likeliest class this probability.
@@ -138,6 +137,8 @@ def read(weights: Path) -> Calibration | None:
             Bin(int(part["pictures"]), float(part["probability"]), float(part["right"]))
             for part in values["bins"]
         )
+        if not sum(part.pictures for part in bins):
+            raise ValueError("it counts no pictures")
         calibration = Calibration(bins, str(values["data"]), str(values["weights"]))
     except FileNotFoundError:
         return None

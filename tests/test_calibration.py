@@ -117,7 +117,12 @@ def test_one_of_other_weights_or_a_damaged_one_is_refused(weights):
     with pytest.raises(ValueError, match=r"with other weights than other\.safetensors"):
         pretrained.calibration(others)
     values = json.loads(beside.read_text("utf-8"))
-    for damaged in ("{", "[]", json.dumps(values | {"bins": [{}]}), json.dumps({"bins": []})):
+    for damaged in (
+        "{",
+        "[]",
+        json.dumps(values | {"bins": [{}]}),
+        json.dumps(values | {"bins": []}),
+    ):
         beside.write_text(damaged, "utf-8")
         with pytest.raises(ValueError, match="holds no calibration"):
             pretrained.calibration(others)
