@@ -125,7 +125,7 @@ def tiny_widgets():
     return SimpleNamespace(
         model=model,
         pictures=pictures,
-        maps=FeatureMaps(model, pictures, layer="conv3", channel=200),
+        maps=FeatureMaps(model, pictures, layer="conv3", channel=200, live=True),
         occlusion=Occlusion(model, pictures, NAMES, size=30, stride=10),
     )
 
@@ -1734,6 +1734,21 @@ def test_feature_maps_answer(chapter, tiny_widgets):
     expect(panel).to_contain_text("conv3: map 200 of 384")
 
 
+def test_a_link_leads_to_the_same_unit_on_the_live_page(chapter):
+    page = chapter("#feature-maps?picture=second&layer=conv2&channel=130")
+    panel = page.locator(".ex-feature-maps")
+    panel.get_by_label("The chosen map. Arrow keys choose a unit.").focus()
+    page.keyboard.press("ArrowUp")
+    unit = panel.locator("[id$=-unit]")
+    expect(unit).to_contain_text("of map 130")
+    row, column = (int(number) for number in re.findall(r"\d+", unit.inner_text())[:2])
+    panel.get_by_role("link", name="Take this number to pieces on the page AlexNet live").click()
+    there = Live(page).answered()
+    expect(there.panel.locator(".ex-number-title")).to_contain_text(
+        f"conv2, map 130, row {row}, column {column}"
+    )
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("name", ["feature-maps", "occlusion"])
 def test_explorers_have_no_small_text_and_do_not_jump(chapter, name, width):
@@ -1881,7 +1896,9 @@ def test_explorers_survive_wrong_addresses_and_open_as_files(chapter, pages):
 
 def test_explorers_outputs_tell_what_was_measured_apart(tiny_widgets):
     """What differs in its last digits from machine to machine is in one attribute alone."""
-    again = FeatureMaps(tiny_widgets.model, tiny_widgets.pictures, layer="conv3", channel=200)
+    again = FeatureMaps(
+        tiny_widgets.model, tiny_widgets.pictures, layer="conv3", channel=200, live=True
+    )
     for widget in (again, tiny_widgets.occlusion):
         html = outputs(widget)["text/html"]
         element = BeautifulSoup(html, "html.parser").select_one(".explorer")

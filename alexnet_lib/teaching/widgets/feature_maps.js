@@ -32,7 +32,7 @@ export async function unpackedMaps({ largest, values }, [rows, columns, channels
 
 const SETTINGS = ["picture", "layer", "channel", "row", "column"];
 
-function build(tools) {
+function build(tools, { onPage }) {
   const { id, read, change, data, number, select, reset } = tools;
   const shapes = data("shapes");
   const fields = data("fields");
@@ -127,6 +127,14 @@ function build(tools) {
     caption.textContent = `Its filter, ${size} × ${size}: the ${slices} channels of its input that it weighs most, ${numbers.join(", ")}.`;
   }
 
+  // ---- Where its numbers can be opened --------------------------------------------------------
+
+  const link = html("a", { class: "ex-open-there" }, "Take this number to pieces on the page AlexNet live");
+  function drawLink({ picture: name, layer, channel: map, row, column }) {
+    const unit = new URLSearchParams({ picture: name, layer, channel: map, row, column, opened: true });
+    link.setAttribute("href", `live.html#live?${unit}`);
+  }
+
   // ---- What is unpacked, once -----------------------------------------------------------------
 
   const ready = new Map();
@@ -173,6 +181,7 @@ function build(tools) {
     const box = seen(fields[layer], row, column, input);
     drawField(`M${box.left} ${box.top}H${box.right}V${box.bottom}H${box.left}z`);
     drawFilter(state, filtersOf(state));
+    drawLink(state);
     const maps = mapsOf(state);
     if (!maps) return;
     browser.draw(state, maps.values, maps.largest, width);
@@ -198,13 +207,15 @@ function build(tools) {
     channel,
     html("div", { class: "ex-trio" }, picture, browser.one, html("div", {}, heading, figure)),
     browser.words,
+    // A notebook has no such page beside it.
+    ...(data("live") && onPage ? [html("p", {}, link)] : []),
     browser.sheet,
   ];
   return { parts, draw };
 }
 
 function render(context) {
-  const { model } = context;
+  const { model, el } = context;
   const shapes = model.get("shapes");
   const photographs = model.get("photographs");
   return mount(context, {
@@ -220,7 +231,7 @@ function render(context) {
       state.column = placeOn(state.column, columns);
       return state;
     },
-    build,
+    build: (tools) => build(tools, { onPage: el.closest("[data-explorer]") !== null }),
   });
 }
 

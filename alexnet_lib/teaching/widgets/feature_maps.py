@@ -72,6 +72,8 @@ class FeatureMaps(Explorer):
         layers: of the model, with maps.
         picture, layer, channel: what is shown first. The first, and map 0, if not given.
         row, column: the unit that is chosen, counted from 0; the middle of the map if not given.
+        live: whether the book's page "AlexNet live" runs this network on these pictures. Then a link
+            leads from each unit to the same one there, where its number can be taken to pieces.
 
     Raises:
         ValueError: if there is no picture, a layer has no maps, or what should be shown first is
@@ -93,6 +95,7 @@ class FeatureMaps(Explorer):
     photographs = traitlets.Dict().tag(sync=True)
     maps = traitlets.Dict().tag(sync=True)
     filters = traitlets.Dict().tag(sync=True)
+    live = traitlets.Bool(False).tag(sync=True)
 
     _measured = ("maps", "filters")
 
@@ -107,6 +110,7 @@ class FeatureMaps(Explorer):
         channel: int = 0,
         row: int | None = None,
         column: int | None = None,
+        live: bool = False,
     ):
         from ... import inspection  # loads TensorFlow
         from ...model import description
@@ -139,6 +143,7 @@ class FeatureMaps(Explorer):
             channel=channel,
             row=rows // 2 if row is None else row,
             column=columns // 2 if column is None else column,
+            live=live,
             input_shape=[side, side],
             shapes={name: list(shape) for name, shape in shapes.items()},
             fields={name: field_of(records[name])._asdict() for name in shapes},
