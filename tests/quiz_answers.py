@@ -164,6 +164,7 @@ STEPS = {
         224 + 2 * 2,
         slide(224, 11, 3).positions,
     },
+    "06": {250},  # test pictures, one of which is the whole gain of the paper
     "08": {256 // 4},
     "10": {250},
     "11": {0.99},

@@ -236,6 +236,41 @@ def test_each_ablation_changes_the_network_or_its_pictures(flowers):
     assert "normalization" not in kinds
 
 
+def test_pooling_compares_two_windows_on_the_same_pictures(
+    flowers, small_pictures, tmp_path, monkeypatch
+):
+    pooling = importlib.import_module("pooling")
+    for name, value in {
+        "RESULTS": tmp_path / "pooling.json",
+        "PER_CLASS": 2,
+        "EPOCHS": 1,
+        "RATES": (1e-4, 0.01),
+        "SEEDS": (0, 1),
+    }.items():
+        monkeypatch.setattr(pooling, name, value)
+    pooling.main(["--data", str(small_pictures)])
+    recorded = json.loads(pooling.RESULTS.read_text())
+    wide, narrow = recorded["3/2"], recorded["2/2"]
+    assert wide["parameters"] == narrow["parameters"]
+    assert wide["data"]["training_examples"] == wide["data"]["test_examples"] == 20
+    for record in recorded.values():
+        assert str(record["learning_rate"]) == min(record["trials"], key=record["trials"].get)
+        assert [run["seed"] for run in record["runs"]] == [0, 1]
+    # What one network gets right and the other does not is all that their errors differ by.
+    for one, other in zip(wide["runs"], narrow["runs"], strict=True):
+        gained = (one["only_this_right"] - other["only_this_right"]) / 20
+        assert other["test_error"] - one["test_error"] == pytest.approx(gained, abs=1e-3)
+    assert str(tmp_path) not in pooling.RESULTS.read_text()
+
+
+def test_pooling_changes_nothing_but_the_window(flowers):
+    pooling = importlib.import_module("pooling")
+    wide, narrow = (pooling.network(window) for window in pooling.WINDOWS)
+    assert [x.output.shape for x in wide.layers] == [x.output.shape for x in narrow.layers]
+    windows = [wide.get_layer("pool1").pool_size, narrow.get_layer("pool1").pool_size]
+    assert windows == [(3, 3), (2, 2)]
+
+
 @pytest.fixture
 def pocket(flowers, monkeypatch):
     module = importlib.import_module("pocket")

@@ -7,31 +7,31 @@ _NORM = next(norm for norm in describe() if norm.name == "norm1")
 _LONE = 100
 
 
-def _lone(activity: float, alpha: float = _NORM.alpha) -> float:
-    """What becomes of an activity whose neighbours are all 0."""
-    return activity / (_NORM.k + alpha * activity**2) ** _NORM.beta
+def _lone(activation: float, alpha: float = _NORM.alpha) -> float:
+    """The normalized activation of a unit whose neighbours are all 0."""
+    return activation / (_NORM.k + alpha * activation**2) ** _NORM.beta
 
 
 check_lone_unit = NumberExercise(
     question=(
-        f"A unit has the activity {_LONE}, its neighbours have 0. What does the paper's "
-        "normalization (k = 2, α = 1e-4, β = 0.75) make of it?"
+        f"A unit has the activation {_LONE}, and its neighbours are at 0. What comes out of the "
+        "paper's normalization (k = 2, α = 1e-4, β = 0.75)?"
     ),
     answer=_lone(_LONE),
     tolerance=0.002,
     hints=(
-        "The sum runs over the unit's neighbours and the unit itself.",
+        "The sum runs over the unit's neighbours and includes the unit itself.",
         "Its square is 10,000; times α that is 1.",
         "100 / 3 ** 0.75.",
     ),
     mistakes=(
         (
             _LONE / _NORM.k**_NORM.beta,
-            "You left the unit's own square out of the sum; it belongs to its neighbourhood.",
+            "You left the unit's own square out of the sum; the unit is part of its neighbourhood.",
         ),
         (
             _LONE / (_NORM.k + _NORM.alpha * _LONE) ** _NORM.beta,
-            "You added the activity; the sum is one of squares.",
+            "You added the activation; the sum is of squares.",
         ),
         (_LONE / (_NORM.k + _NORM.alpha * _LONE**2), "The exponent β is missing."),
         (_lone(_LONE, _NORM.alpha / _NORM.n), "You divided α by n; the paper's formula does not."),
@@ -41,7 +41,7 @@ check_lone_unit = NumberExercise(
 
 check_turning_point = NumberExercise(
     question=(
-        "A unit whose neighbours are all 0: at which activity is what leaves the paper's "
+        "The neighbours of a unit are all at 0. At which activation is the output of the paper's "
         "normalization largest?"
     ),
     answer=(_NORM.k / (_NORM.alpha * (2 * _NORM.beta - 1))) ** 0.5,
@@ -54,15 +54,15 @@ check_turning_point = NumberExercise(
     mistakes=(
         (
             _NORM.k / (_NORM.alpha * (2 * _NORM.beta - 1)),
-            "That is the square of the activity.",
+            "That is the square of the activation.",
         ),
         (
             (_NORM.k / _NORM.alpha) ** 0.5,
-            "There k and α·a² are equal; the largest output comes later.",
+            "There k and α·a² are equal; the output is largest beyond that.",
         ),
         (
             _lone((_NORM.k / (_NORM.alpha * (2 * _NORM.beta - 1))) ** 0.5),
-            "That is how large the output becomes; you were asked for what goes in.",
+            "That is the largest output; the question asks for the input.",
         ),
     ),
 )
@@ -78,15 +78,15 @@ check_lrn_window = FunctionExercise(
     ),
     cases=((50, 96, 5), (0, 96, 5), (1, 96, 5), (95, 96, 5), (94, 96, 5), (1, 3, 5), (10, 16, 3)),
     hints=(
-        "n = 5 means two to each side, and the channel itself.",
+        "n = 5 means two on each side and the channel itself.",
         "There is no channel below 0, and none after channels - 1.",
-        "max and min cut the window off at the ends.",
+        "max and min cut the window off at both ends.",
     ),
     mistakes={
         "It runs off the ends: there is no channel below 0, and none after the last.": (
             lambda channel, channels, n: (channel - n // 2, channel + n // 2)
         ),
-        "It stops below 0, but runs past the last channel.": (
+        "It stops at 0 but runs past the last channel.": (
             lambda channel, channels, n: (max(0, channel - n // 2), channel + n // 2)
         ),
         "Its last channel does not exist: counted from 0, the last one is channels - 1.": (
@@ -95,10 +95,10 @@ check_lrn_window = FunctionExercise(
                 min(channels, channel + n // 2),
             )
         ),
-        "n is the whole window; yours has n channels to each side.": (
+        "n is the whole window; yours has n channels on each side.": (
             lambda channel, channels, n: (max(0, channel - n), min(channels - 1, channel + n))
         ),
-        "It goes round from the last channel to the first; the paper's sum ends there.": (
+        "It wraps around from the last channel to the first; the paper's sum ends there.": (
             lambda channel, channels, n: (
                 (channel - n // 2) % channels,
                 (channel + n // 2) % channels,
@@ -109,20 +109,20 @@ check_lrn_window = FunctionExercise(
 
 check_divided_alpha = NumberExercise(
     question=(
-        "PyTorch's LocalResponseNorm(size=5, alpha=...) divides alpha by size. Which alpha do you "
-        "give it for the paper's formula with α = 1e-4?"
+        "PyTorch's LocalResponseNorm(size=5, alpha=...) divides alpha by size. Which alpha must "
+        "you pass to get the paper's formula with α = 1e-4?"
     ),
     answer=_NORM.alpha * _NORM.n,
     tolerance=0.001,
     hints=(
-        "What multiplies the sum of squares has to be 1e-4 in the end.",
+        "The factor of the sum of squares has to be 1e-4 in the end.",
         "alpha / 5 = 1e-4.",
     ),
     mistakes=(
         (_NORM.alpha, "Then the sum of squares is multiplied by 2e-5: five times too little."),
         (
             _NORM.alpha / _NORM.n,
-            "PyTorch divides already; you divided once more. Make up for it instead.",
+            "PyTorch divides already, and you divided once more. Compensate for its division.",
         ),
     ),
 )
@@ -131,7 +131,7 @@ _TOWER = layer("conv1").output_shape[-1] // 2
 
 check_seam = NumberExercise(
     question=(
-        "The source of 2012 lets no sum of norm1 cross from one tower of 48 channels to the other. "
+        "In the source of 2012 no sum of norm1 crosses from one tower of 48 channels to the other. "
         "For how many of the 96 channels does that leave out a neighbour?"
     ),
     answer=sum(
@@ -142,14 +142,14 @@ check_seam = NumberExercise(
     ),
     hints=(
         "The seam lies between channel 47 and channel 48.",
-        "Whose window of two to each side reaches across?",
+        "Which windows of two on each side reach across?",
         "46 and 47 on one side; and on the other?",
     ),
     mistakes=(
-        (2, "Those next to the seam, yes; but the windows reach two channels far."),
+        (2, "Those are the ones next to the seam, but the windows reach over two channels."),
         (5, "That is the length of a window, not the number of windows that are cut."),
         (1, "Windows are cut on both sides of the seam."),
-        (8, "At the two outer ends, windows are cut in the paper, too; here they do not count."),
+        (8, "At the two outer ends windows are cut in the paper as well; those do not count here."),
         (96, "Most windows lie within their tower."),
     ),
 )

@@ -13,8 +13,8 @@ def _max_pool_row(row, window, stride):
 
 check_max_pool_row = FunctionExercise(
     question=(
-        "Write max_pool_row(row, window, stride): the list of the largest numbers of all windows "
-        "that fit on a list of numbers."
+        "Write max_pool_row(row, window, stride): the list of the largest values of all windows "
+        "that fit on a list of values."
     ),
     solution=_max_pool_row,
     cases=(
@@ -31,16 +31,16 @@ check_max_pool_row = FunctionExercise(
         "max(row[start:start + window]) is one result.",
     ),
     mistakes={
-        "It takes the mean of each window, not the largest number.": (
+        "It takes the mean of each window, not the largest value.": (
             lambda row, window, stride: [
                 sum(row[start : start + window]) / window
                 for start in range(0, len(row) - window + 1, stride)
             ]
         ),
-        "It steps by the window; the step is the stride.": (
+        "It moves by the width of the window; the step is the stride.": (
             lambda row, window, stride: _max_pool_row(row, window, window)
         ),
-        "Its last window hangs over the end; only windows that fit count.": (
+        "Its last window extends past the end; only windows that fit count.": (
             lambda row, window, stride: [
                 max(row[start : start + window]) for start in range(0, len(row), stride)
             ]
@@ -53,7 +53,7 @@ check_max_pool_row = FunctionExercise(
         "It exchanges window and stride.": (
             lambda row, window, stride: _max_pool_row(row, stride, window)
         ),
-        "It compares with 0; a window of negative numbers has a negative maximum.": (
+        "It compares with 0; a window of negative values has a negative maximum.": (
             lambda row, window, stride: [max(0, top) for top in _max_pool_row(row, window, stride)]
         ),
     },
@@ -72,58 +72,61 @@ def _pool5_sees(kernel: int, stride: int) -> int:
 
 check_pool5_sees = NumberExercise(
     question=(
-        "How many pixels a side does a unit of pool5 see if all three poolings have windows of 2 "
-        "in steps of 2?"
+        "How many pixels per side is the receptive field of pool5 if all three poolings have "
+        "windows of 2 in steps of 2?"
     ),
     answer=_pool5_sees(2, 2),
     hints=(
-        "Each layer adds (kernel - 1) × the distance between two units of its input.",
-        "The strides have not changed, so the distances have not: 4, 8, 8, 16, ...",
-        "Against 3/2, each pooling adds one distance less: 4, 8 and 16 pixels.",
+        "Each layer adds (kernel - 1) × the distance between neighbouring positions of its input.",
+        "The strides have not changed, so neither have the distances: 4, 8, 8, 16, ...",
+        "Compared with 3/2, each pooling adds one distance less: 4, 8 and 16 pixels.",
     ),
     mistakes=(
         (_pool5_sees(3, 2), "That is with windows of 3, as the paper has them."),
-        (_pool5_sees(3, 2) - 3, "One unit less, yes, but units of deeper maps are many pixels."),
-        (_pool5_sees(3, 2) - 4, "That changes pool1 only; there are three poolings."),
+        (
+            _pool5_sees(3, 2) - 3,
+            "It is one position less per pooling, but a position of a deep map is many pixels.",
+        ),
+        (_pool5_sees(3, 2) - 4, "That changes only pool1; there are three poolings."),
         (
             layer("conv5").receptive_field,
-            "That is conv5 in the paper's network; its poolings count, too.",
+            "That is conv5 in the paper's network; its poolings count as well.",
         ),
     ),
 )
 
 check_pool1_comparisons = NumberExercise(
-    question="How many comparisons of two numbers does pool1 make for one picture?",
+    question="How many comparisons of two values does pool1 make for one picture?",
     answer=layer("pool1").units * (layer("pool1").kernel ** 2 - 1),
     hints=(
-        "To find the largest of two numbers takes one comparison; of nine?",
-        "Each of the 27·27·96 numbers that come out is the largest of nine.",
+        "Finding the largest of two values takes one comparison. How many for nine?",
+        "Each of the 27·27·96 outputs is the largest of nine values.",
         "27·27·96 · 8.",
     ),
     mistakes=(
         (
             layer("pool1").units * layer("pool1").kernel ** 2,
-            "The largest of nine numbers takes eight comparisons: the first has no rival yet.",
+            "The largest of nine values takes eight comparisons, one less than there are values.",
         ),
         (layer("pool1").units * 3, "That is for windows of 2×2."),
         (27 * 27 * 8, "That is one map; there are 96."),
-        (layer("conv1").units * 8, "A window for each number that comes out, not that goes in."),
+        (layer("conv1").units * 8, "There is one window for each output, not for each input."),
     ),
 )
 
 check_visits = NumberExercise(
     question=(
-        "How many windows of pool1 look at the number in row 2, column 2 of a map, rows and "
+        "How many windows of pool1 contain the position in row 2, column 2 of a map, rows and "
         "columns counted from 0?"
     ),
     answer=4,
     hints=(
-        "Along the rows: windows cover 0 to 2, 2 to 4, 4 to 6, ...",
+        "Along one direction, windows cover 0 to 2, 2 to 4, 4 to 6, ...",
         "Row 2 lies in two of them. So does column 2.",
     ),
     mistakes=(
-        (1, "That holds for odd rows and columns, or for windows of 2."),
-        (2, "In each direction. Rows and columns together make more."),
-        (9, "That is how many numbers a window has."),
+        (1, "That is so for odd rows and columns, or for windows of 2."),
+        (2, "That is so in each direction; rows and columns together give more."),
+        (9, "That is the number of values in a window."),
     ),
 )

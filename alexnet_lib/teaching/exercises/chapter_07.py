@@ -9,21 +9,24 @@ _FC6, _FC7 = layer("fc6"), layer("fc7")
 
 check_survivors = NumberExercise(
     question=(
-        "fc6 has 4,096 units and silences each with probability 0.5. What is the standard "
-        "deviation of the number of those that survive?"
+        "fc6 has 4,096 units, and dropout sets each to zero with probability 0.5. What is the "
+        "standard deviation of the number of survivors?"
     ),
     answer=sqrt(_FC6.units * 0.5 * 0.5),
     hints=(
-        "Each unit is a coin; the number of heads has a binomial distribution.",
+        "Each unit is a coin toss; the number of heads has a binomial distribution.",
         "The variance is n · p · (1 - p).",
         "The square root of 4096 / 4.",
     ),
     mistakes=(
-        (_FC6.units // 2, "That is the mean number of survivors; how far do they scatter?"),
+        (
+            _FC6.units // 2,
+            "That is the mean number of survivors; the question asks how much it varies.",
+        ),
         (_FC6.units // 4, "That is the variance; take its square root."),
         (
             sqrt(_FC6.units),
-            "The square root of n is twice too much: the variance is n · p · (1 - p).",
+            "The square root of n is twice the right answer: the variance is n · p · (1 - p).",
         ),
         (
             sqrt(_FC6.units / 2),
@@ -34,8 +37,8 @@ check_survivors = NumberExercise(
 
 check_inverted_scale = FunctionExercise(
     question=(
-        "Write scale(rate): by what does Keras multiply the units that survive in training, if "
-        "each is silenced with probability rate?"
+        "Write scale(rate): by what factor does Keras multiply the surviving units in training, if "
+        "each unit is dropped with probability rate?"
     ),
     solution=lambda rate: 1 / (1 - rate),
     cases=((0.5,), (0.75,), (0.875,)),
@@ -44,35 +47,37 @@ check_inverted_scale = FunctionExercise(
         "A share of 1 - rate survives.",
     ),
     mistakes={
-        "You took the rate for the share that survives.": lambda rate: 1 / rate,
+        "You took the rate for the share of units that survive.": lambda rate: 1 / rate,
         "That is the paper's factor, for testing; Keras scales up, in training.": (
             lambda rate: 1 - rate
         ),
-        "That is right for a rate of 0.5 alone.": lambda rate: 2.0,
+        "That is right only for a rate of 0.5.": lambda rate: 2.0,
     },
 )
 
 check_subnetworks = NumberExercise(
     question="How many different networks can dropout make of a hidden layer of 20 units?",
     answer=2**20,
-    hints=("Each unit is in or out.", "Two choices for each of 20 units."),
+    hints=("Each unit is either kept or dropped.", "Two choices for each of 20 units."),
     mistakes=(
         (2 * 20, "The choices multiply; they do not add."),
         (20**2, "Two choices for each of 20 units, not 20 for each of two."),
         (
             184_756,
-            "Those are the networks with exactly 10 units in; each unit has its own coin, so that "
-            "any number may survive.",
+            "Those are the networks with exactly 10 units; each unit has its own coin, so any "
+            "number may survive.",
         ),
-        (2**20 - 1, "The network in which all are silenced counts, too: it answers from its bias."),
+        (
+            2**20 - 1,
+            "The network in which all units are dropped counts as well: it still has its biases.",
+        ),
     ),
 )
 
 check_fc7_weights_in_use = NumberExercise(
     question=(
-        "A weight of fc7 takes part in a step of training for one picture if both of its ends, a "
-        "unit of fc6 and a unit of fc7, survive. How many of its weights, biases not counted, do "
-        "so on average?"
+        "A picture trains a weight of fc7 if both of its ends, a unit of fc6 and a unit of fc7, "
+        "survive. How many weights of fc7 does a picture train on average, not counting biases?"
     ),
     answer=_FC7.macs // 4,
     hints=(
@@ -80,16 +85,16 @@ check_fc7_weights_in_use = NumberExercise(
         "Both ends survive independently, each with probability 1/2.",
     ),
     mistakes=(
-        (_FC7.macs // 2, "You silenced one end only; fc6 and fc7 both have dropout."),
+        (_FC7.macs // 2, "You counted one end only; fc6 and fc7 both have dropout."),
         (_FC7.macs, "Those are all of them."),
-        (_FC7.parameters // 4, "The biases were not to be counted."),
+        (_FC7.parameters // 4, "The question leaves out the biases."),
     ),
 )
 
 check_dropout_share = NumberExercise(
     question=(
-        "What share of the network's parameters has at least one end in a layer with dropout "
-        "(fc6 or fc7), biases included? A number from 0 to 1."
+        "What share of the network's parameters, biases included, has at least one end in a layer "
+        "with dropout (fc6 or fc7)? A number from 0 to 1."
     ),
     answer=sum(layer(name).parameters for name in ("fc6", "fc7", "fc8"))
     / sum(record.parameters for record in trace()),
@@ -102,13 +107,13 @@ check_dropout_share = NumberExercise(
         (
             sum(layer(name).parameters for name in ("fc6", "fc7"))
             / sum(record.parameters for record in trace()),
-            "The weights of fc8 start at the units of fc7: they belong to it.",
+            "The weights of fc8 start at the units of fc7, so they count as well.",
         ),
         (
             100
             * sum(layer(name).parameters for name in ("fc6", "fc7", "fc8"))
             / sum(record.parameters for record in trace()),
-            "Right, in percent; give the share, from 0 to 1.",
+            "That is the right answer in percent; give it as a number from 0 to 1.",
         ),
     ),
 )

@@ -22,26 +22,29 @@ _INTO_CONV3 = prod(layer("conv3").input_shape) // 2
 
 check_conv3_traffic = NumberExercise(
     question=(
-        "How many numbers does one card get from the other for one picture, forwards, so that it "
-        "can compute its half of conv3?"
+        "How many values does one card receive from the other for one picture, in the forward "
+        "pass, to compute its half of conv3?"
     ),
     answer=_INTO_CONV3,
     hints=(
-        "conv3 sees all 256 maps of pool2. How many of them does a card lack?",
+        "conv3 takes input from all 256 maps of pool2. How many of them are on the other card?",
         "128 maps of 13×13.",
     ),
     mistakes=(
-        (2 * _INTO_CONV3, "That is all of pool2; half of it the card has computed itself."),
-        (4 * _INTO_CONV3, "Those are bytes; you were asked for numbers."),
-        (layer("conv3").units // 2, "That is what it computes; what does it need for that?"),
-        (128, "Those are the maps; each has 13×13 numbers."),
+        (2 * _INTO_CONV3, "That is all of pool2; the card has computed half of it itself."),
+        (4 * _INTO_CONV3, "That is the number of bytes; the question asks for values."),
+        (
+            layer("conv3").units // 2,
+            "That is what it computes; the question asks what it receives.",
+        ),
+        (128, "That is the number of maps; each has 13×13 values."),
     ),
 )
 
 check_seen_maps = FunctionExercise(
     question=(
         "Write seen(filter, filters, channels, groups): the first and the last map of the input "
-        "that a filter sees, as (first, last), all counted from 0."
+        "that a filter covers, as (first, last), counted from 0."
     ),
     solution=_range_of_maps,
     cases=(
@@ -54,8 +57,8 @@ check_seen_maps = FunctionExercise(
         (300, 384, 384, 4),
     ),
     hints=(
-        "In which group is the filter? A group has filters / groups of them.",
-        "The g-th group sees the g-th run of channels / groups maps.",
+        "Which group is the filter in? A group has filters / groups of them.",
+        "Group g takes input from the g-th run of channels / groups maps.",
         "The last is the first + channels / groups - 1.",
     ),
     mistakes={
@@ -90,19 +93,19 @@ check_block_zeros = NumberExercise(
     answer=_CONV5_KERNEL // 2,
     hints=(
         "The kernel without groups has 3·3·384·256 weights.",
-        "Two of its four blocks are zero: each filter's weights for the other tower.",
+        "Two of its four blocks are zero: the weights of each filter for the other tower.",
     ),
     mistakes=(
-        (_CONV5_KERNEL, "Those are all weights of the kernel; two of its four blocks hold them."),
-        (_CONV5_KERNEL // 4, "Two blocks of four are zero, not one."),
-        (layer("conv5").parameters, "There are no biases in a kernel."),
+        (_CONV5_KERNEL, "Those are all the weights of the kernel; half of them are zero."),
+        (_CONV5_KERNEL // 4, "Two of the four blocks are zero, not one."),
+        (layer("conv5").parameters, "You counted biases; a kernel has none."),
     ),
 )
 
 check_one_gpu_net = NumberExercise(
     question=(
         "The paper compares with a net for one GPU: half as many kernels in conv1 to conv4, conv5 "
-        "and the fully connected layers as they are, no groups. How many parameters has it?"
+        "and the fully connected layers as they are, no groups. How many parameters does it have?"
     ),
     answer=_parameters(
         conv1={"filters": 48},
@@ -124,7 +127,7 @@ check_one_gpu_net = NumberExercise(
                 conv4={"filters": 192, "groups": 1},
                 conv5={"filters": 128, "groups": 1},
             ),
-            "You halved conv5, too; then fc6 would lose half of its weights.",
+            "You halved conv5 as well; then fc6 would lose half of its weights.",
         ),
         (
             _parameters(
@@ -133,7 +136,7 @@ check_one_gpu_net = NumberExercise(
                 conv3={"filters": 192},
                 conv4={"filters": 192},
             ),
-            "The groups are still there; a net on one GPU has none.",
+            "Your net still has groups; the net for one GPU has none.",
         ),
         (sum(record.parameters for record in trace()), "That is the net for two GPUs."),
     ),
@@ -143,20 +146,29 @@ _DENSE = sum(layer(name).input_shape[0] // 2 for name in ("fc6", "fc7", "fc8"))
 
 check_batch_traffic = NumberExercise(
     question=(
-        "How many megabytes (10⁶ bytes) does one card get for a batch of 128, forwards and back, "
-        "in float32, if nothing crosses in the normalizations?"
+        "How many megabytes (10⁶ bytes) does one card receive for a batch of 128, forward and "
+        "backward, in float32, if nothing crosses in the normalizations?"
     ),
     answer=2 * 4 * 128 * (_INTO_CONV3 + _DENSE) / 1e6,
     tolerance=0.005,
     hints=(
-        "Sum what it receives for conv3, fc6, fc7 and fc8.",
-        "On the way back as many gradients come as activities went out.",
-        "Numbers × 2 ways × 4 bytes × 128 pictures.",
+        "Add up what it receives for conv3, fc6, fc7 and fc8.",
+        "In the backward pass as many gradients come back as activations went out.",
+        "Values × 2 directions × 4 bytes × 128 pictures.",
     ),
     mistakes=(
-        (4 * 128 * (_INTO_CONV3 + _DENSE) / 1e6, "That is one way; gradients come back as well."),
-        (2 * 4 * 128 * _INTO_CONV3 / 1e6, "That is conv3 alone; fc6, fc7 and fc8 see both towers."),
+        (
+            4 * 128 * (_INTO_CONV3 + _DENSE) / 1e6,
+            "That is one direction; gradients come back as well.",
+        ),
+        (
+            2 * 4 * 128 * _INTO_CONV3 / 1e6,
+            "That is conv3 alone; fc6, fc7 and fc8 take input from both towers.",
+        ),
         (2 * 4 * (_INTO_CONV3 + _DENSE) / 1e6, "That is one picture."),
-        (2 * 128 * (_INTO_CONV3 + _DENSE) / 1e6, "Those are numbers in millions, of 4 bytes each."),
+        (
+            2 * 128 * (_INTO_CONV3 + _DENSE) / 1e6,
+            "That is the number of values, in millions; each takes 4 bytes.",
+        ),
     ),
 )

@@ -200,7 +200,7 @@ def dots(groups: Mapping[str, Sequence[float]], xlabel: str) -> Figure:
     return finish(figure)
 
 
-def channels(values: Mapping[str, np.ndarray], ylabel: str = "activity") -> Figure:
+def channels(values: Mapping[str, np.ndarray], ylabel: str = "activation") -> Figure:
     """The numbers of all channels at one place, one row of bars for each name.
 
     Args:

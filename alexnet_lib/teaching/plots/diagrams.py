@@ -22,8 +22,8 @@ def network(variant: str = "paper", input_size: int | None = None) -> Figure:
     """The network from the picture (top) to the classes (bottom), tower beside tower.
 
     The wider a box, the larger the map. A line that stays on its side is a group that sees its own
-    tower only; lines that cross are layers that see both. (An LRN without groups also looks two
-    channels past the seam between the towers, which is not drawn.)
+    tower only; lines that cross are layers that see both. Dashed lines cross for the two channels
+    past the seam that an LRN without groups looks at.
     """
     size = input_size or architecture.variant_named(variant).input_size
     records = [record for record in architecture.trace(size, variant) if colour_of(record.kind)]
@@ -39,17 +39,21 @@ def network(variant: str = "paper", input_size: int | None = None) -> Figure:
         _box(axes, 0, 0, widest, f"picture {size}×{size}×3", colour_of("input"))
         above = [0.0] * towers
         for depth, record in enumerate(records, start=1):
-            sees_all = depth > 1 and record.groups == 1 and record.kind in ("convolution", "dense")
+            whole = depth > 1 and record.groups == 1
+            sees_all = whole and record.kind in ("convolution", "dense")
+            sees_seam = whole and record.kind == "normalization" and towers > 1
             last = record is records[-1]
             here = [0.0] if last else centres
             for tower, centre in enumerate(here):
-                sources = set(above) if sees_all or last else {above[tower]}
+                sources = set(above) if sees_all or sees_seam or last else {above[tower]}
                 for source in sources:
-                    crosses = sees_all and towers > 1
+                    of_seam = sees_seam and source != centre
+                    crosses = (sees_all and towers > 1) or of_seam
                     axes.plot(
                         [source, centre],
                         [-depth + 1 - 0.3, -depth + 0.3],
                         color=VERMILION if crosses else GREY,
+                        linestyle="--" if of_seam else "-",
                         linewidth=1.4,
                         zorder=0,
                     )

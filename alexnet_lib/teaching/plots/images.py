@@ -226,7 +226,7 @@ def silenced_units(layers: Mapping[str, np.ndarray], columns: int = 32) -> Figur
 
     Args:
         layers: name → `(units,)`; NaN marks a unit that dropout has silenced, which is drawn in
-            another colour. The grids share one scale, from 0 to the largest activity.
+            another colour. The grids share one scale, from 0 to the largest activation.
         columns: units in a row of the grid.
     """
     largest = max(np.nanmax(units) for units in layers.values())
@@ -248,5 +248,5 @@ def silenced_units(layers: Mapping[str, np.ndarray], columns: int = 32) -> Figur
             )
             axes.set_title(name, fontsize=11, loc="left")
             axes.axis("off")
-        figure.colorbar(shown, ax=all_axes, label="activity", shrink=0.6)
+        figure.colorbar(shown, ax=all_axes, label="activation", shrink=0.6)
     return finish(figure)
