@@ -8,12 +8,13 @@ The numbers of other programs are written here as their files have them, and the
 - Caffe: models/bvlc_alexnet/train_val.prototxt; the published graph itself travels with the onnx
   package and is read here;
 - CaffeNet: models/bvlc_reference_caffenet/train_val.prototxt and its readme.md;
-- torchvision: torchvision/models/alexnet.py, references/classification/presets.py.
+- torchvision: torchvision/models/alexnet.py, references/classification/presets.py and train.py.
 """
 
 from math import ceil
 from pathlib import Path
 
+import keras
 import numpy as np
 import onnx
 import pytest
@@ -21,6 +22,7 @@ import pytest
 from alexnet_lib import data
 from alexnet_lib.augmentation import PCALighting
 from alexnet_lib.teaching import differences
+from alexnet_lib.training import Recipe
 
 COLUMNS = ("paper", "source of 2012", "Caffe", "CaffeNet", "torchvision", "this book")
 ROWS = {row.name: row for row in differences.departures()}
@@ -41,7 +43,7 @@ def graph_of_caffe():
 
 
 def test_every_row_has_every_column_and_its_evidence():
-    assert len(ROWS) == 13
+    assert len(ROWS) == 14
     for row in ROWS.values():
         assert tuple(row.cells) == COLUMNS
         assert all(row.cells.values())
@@ -151,7 +153,7 @@ def test_second_normalization():
     # layers-145.cfg: cnorm2a, type=rnorm, size=5; layer-params: scale=0.001, pow=0.75 and no
     # minDiv, whose default is 1; layer.py divides an rnorm's scale by size².
     words = row["source of 2012"]
-    assert words.startswith("5×5 places, k=1 β=0.75, ")
+    assert words.startswith("5×5 positions, k=1 β=0.75, ")
     factor = float(words.rsplit(", ", 1)[1].removesuffix("·Σa²"))
     assert factor == pytest.approx(0.001 / 5**2)
     assert {row[column] for column in COLUMNS if column != "source of 2012"} == {"none"}
@@ -186,6 +188,28 @@ def test_initial_biases():
     # bvlc_alexnet/train_val.prototxt: value: 0.1.
     assert row["Caffe"] == ones.replace("1 in", "0.1 in")
     assert row["torchvision"] == "uniform ±1/√(fan in)"
+
+
+def test_learning_rate_of_biases():
+    row = cells("learning rate of biases")
+    # Section 5: "We used an equal learning rate for all layers".
+    # torchvision, references/classification/train.py: one `lr` for all parameters.
+    assert row["paper"] == row["torchvision"] == "as the weights"
+    # layer-params-145-2010.cfg: epsB=0.002 and epsW=0.00001 wherever conv1's zeros do not stand.
+    assert row["source of 2012"] == "its own: 0.002 at the end, weights 0.00001"
+    # Both train_val.prototxt: lr_mult is 1 for the kernel and 2 for the bias of each layer.
+    assert row["Caffe"] == row["CaffeNet"] == "twice the weights'"
+    # Ours: without decay, equal gradients move kernel and bias equally far.
+    layer = keras.layers.Dense(1)
+    layer.build((None, 1))
+    before = [np.array(variable) for variable in layer.variables]
+    Recipe.paper(weight_decay=0.0).optimizer().apply(
+        [keras.ops.ones_like(variable) for variable in layer.variables], layer.variables
+    )
+    kernel, bias = (float(np.sum(b - a)) for b, a in zip(before, layer.variables, strict=True))
+    assert kernel == pytest.approx(bias)
+    assert kernel > 0
+    assert row["this book"] == "as the weights"
 
 
 def test_colour_noise():

@@ -127,6 +127,38 @@ def test_diagnoses_keep_the_epochs_before_a_run_broke(flowers, tmp_path):
     ]
 
 
+def test_the_biases_that_are_one_start_elsewhere(flowers):
+    diagnoses = importlib.import_module("diagnoses")
+    recipe = diagnoses.CASES["plateau"].recipe
+    model = recipe.build(["a", "b"], input_shape=(67, 67, 3), fc_units=8)
+    diagnoses.start_biases(model, 0.25)
+    found = {
+        path.split("/")[-2]: set(np.array(variable))
+        for variable in model.trainable_variables
+        if (path := variable.path).endswith("bias")
+    }
+    # Section 5: ones in the second, fourth and fifth convolution and the hidden dense layers.
+    changed = {"conv2", "conv4", "conv5", "fc6", "fc7"}
+    assert found == {
+        name: {0.25 if name in changed else 0.0} for name in (*changed, "conv1", "conv3", "fc8")
+    }
+
+
+def test_the_cases_of_the_plateau_differ_in_what_they_say(flowers, capsys):
+    plateau = importlib.import_module("plateau")
+    rates = {name: case.recipe.learning_rate for name, case in plateau.CASES.items()}
+    assert rates == {name: 0.001 if "tenth" in name else 0.01 for name in plateau.CASES}
+    recorded = json.loads(plateau.RESULTS.read_text("utf-8"))
+    assert list(recorded) == list(plateau.CASES)
+    for name, case in plateau.CASES.items():
+        assert recorded[name]["case"]["recipe"] == case.recipe.as_dict()
+        assert recorded[name]["case"]["biases"] == case.biases
+        assert len(recorded[name]["history"]) == case.recipe.epochs
+    with pytest.raises(SystemExit):
+        plateau.main(["worst"])
+    assert "there is no case 'worst'" in capsys.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def small_pictures(tmp_path_factory):
     """Ten classes of 32×32 pixels: four to train and two to test in each."""

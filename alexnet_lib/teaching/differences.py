@@ -53,7 +53,7 @@ class Departure:
 
 
 def departures() -> list[Departure]:
-    """The rows, in the order in which a picture meets them; the last three are about training."""
+    """The rows, in the order in which a picture meets them; the last four are about training."""
     return [
         _derived("input and sizes", _sizes, "section 3.5, figure 2; layers-145.cfg, convdata.py"),
         Departure(
@@ -73,6 +73,11 @@ def departures() -> list[Departure]:
         _derived("groups", _groups, "section 3.2; layers-145.cfg; train_val.prototxt; alexnet.py"),
         _derived("initial weights, σ", _weights, "section 5; layers-145.cfg; train_val.prototxt"),
         _derived("initial biases", _biases, "section 5; layers-145.cfg; train_val.prototxt"),
+        Departure(
+            "learning rate of biases",
+            _BIAS_RATES,
+            "section 5; layer-params-145-2010.cfg (epsW, epsB); train_val.prototxt; train.py",
+        ),
         Departure("colour noise", _colour_noise(), "section 4.1; convdata.py; models' readme.md"),
         Departure("crops in training", _training_crops(), "section 4.1; convdata.py; presets.py"),
         Departure("crops in testing", _TESTING_CROPS, "section 4.1; run notes; models' readme.md"),
@@ -152,7 +157,7 @@ def _within_maps(layers: Sequence[architecture.Layer]) -> str:
     if not found:
         return "none"
     (norm,) = found
-    return f"{norm.size}×{norm.size} places, k={norm.k:g} β={norm.beta:g}, {norm.alpha:g}·Σa²"
+    return f"{norm.size}×{norm.size} positions, k={norm.k:g} β={norm.beta:g}, {norm.alpha:g}·Σa²"
 
 
 def _groups(layers: Sequence[architecture.Layer]) -> str:
@@ -217,6 +222,15 @@ def _training_crops() -> dict[str, str]:
         "this book": f"{size} of {side}, mirrored",
     }
 
+
+_BIAS_RATES = {
+    "paper": "as the weights",
+    "source of 2012": "its own: 0.002 at the end, weights 0.00001",
+    "Caffe": "twice the weights'",
+    "CaffeNet": "twice the weights'",
+    "torchvision": "as the weights",
+    "this book": "as the weights",
+}
 
 _TESTING_CROPS = {
     "paper": "ten; centre",

@@ -64,7 +64,8 @@ class Recipe:
     """A Keras dtype policy, or `"auto"`: what the device computes fastest; see
     `choose_precision`. The paper's GPUs computed in float32."""
     layer_rates: Mapping[str, float] = field(default_factory=dict)
-    """Factors of the learning rate by layer name; see `PaperSGD`. Section 5: equal for all."""
+    """Factors of the learning rate by layer name; see `PaperSGD`. Section 5: equal for all. The
+    released source freezes `conv1` before the end and gives biases a rate of their own."""
 
     def __post_init__(self):
         checks = {

@@ -15,7 +15,10 @@ def _parameters(layers) -> int:
 
 
 check_kernel_shape = FunctionExercise(
-    question="Write kernel_shape(kernel, channels, filters, groups), a tuple of four, for Keras.",
+    question=(
+        "Write kernel_shape(kernel, channels, filters, groups): the shape of the kernel in Keras, "
+        "as a tuple of four."
+    ),
     solution=lambda kernel, channels, filters, groups: (
         kernel,
         kernel,
@@ -24,11 +27,13 @@ check_kernel_shape = FunctionExercise(
     ),
     cases=((11, 3, 96, 1), (5, 96, 256, 2), (3, 256, 384, 1), (3, 384, 256, 2), (3, 8, 16, 4)),
     hints=(
-        "Keras puts rows and columns first, then the channels that one filter sees, then filters.",
-        "With two groups, a filter sees half of the channels; there are as many filters as before.",
+        "Keras puts rows and columns first, then the input channels of one filter, then the "
+        "filters.",
+        "With two groups, a filter is connected to half of the channels; there are as many filters "
+        "as before.",
     ),
     mistakes={
-        "It forgets the groups: a filter sees the channels of its own group only.": (
+        "The groups are missing: a filter is connected to its own group's channels only.": (
             lambda kernel, channels, filters, groups: (kernel, kernel, channels, filters)
         ),
         "The filters are not divided: there are as many outputs as before.": (
@@ -60,14 +65,14 @@ check_kernel_shape = FunctionExercise(
 
 check_place_in_caffe = FunctionExercise(
     question=(
-        "Write place_in_caffe(row, column, channel, filter): where a weight of Keras's conv1 "
-        "stands in Caffe's kernel, as a tuple of four. Caffe has (filter, channel, row, column), "
-        "and blue is channel 0."
+        "Write place_in_caffe(row, column, channel, filter): the four indices in Caffe's kernel of "
+        "conv1 of the weight that Keras has at [row, column, channel, filter]. Caffe's order is "
+        "(filter, channel, row, column), and blue is channel 0."
     ),
     solution=lambda row, column, channel, filter: (filter, 2 - channel, row, column),
     cases=((0, 0, 0, 0), (0, 10, 2, 95), (3, 7, 1, 40), (10, 0, 0, 8), (5, 5, 2, 61)),
     hints=(
-        "The same four numbers in another order, but for one of them.",
+        "The same four indices in another order, and one of them changes.",
         "Keras's channel 0 is red; in Caffe red is channel 2, and green stays in the middle.",
     ),
     mistakes={
@@ -90,17 +95,17 @@ check_place_in_caffe = FunctionExercise(
 )
 
 check_four_groups = NumberExercise(
-    question="How many parameters has AlexNet with four groups in conv2, conv4 and conv5?",
+    question="How many parameters does AlexNet have with four groups in conv2, conv4 and conv5?",
     answer=_parameters(_FOUR_GROUPS),
     hints=(
-        "A filter of conv2 sees 24 channels then, one of conv4 or conv5 sees 96.",
+        "A filter of conv2 then has 24 input channels, one of conv4 or conv5 has 96.",
         "replace(layer, groups=4) for the layers whose groups are 2, then trace_layers.",
     ),
     mistakes=(
         (_parameters(PAPER), "That is with two groups."),
         (
             _parameters([replace(x, groups=4) if x.name == "conv2" else x for x in PAPER]),
-            "Only conv2 has changed; conv4 and conv5 are cut, too.",
+            "Only conv2 has changed; conv4 and conv5 get four groups, too.",
         ),
     ),
 )
@@ -113,18 +118,18 @@ check_mixed_memory = NumberExercise(
     answer=sum(record.parameter_bytes for record in trace()) / 1e6,
     tolerance=0.01,
     hints=(
-        "Two dtypes belong to a layer under a mixed policy: one it computes in, one it keeps.",
-        "The cell above prints in which dtype the weights are kept.",
+        "Under a mixed policy a layer has two dtypes: one to compute in, one for its weights.",
+        "A cell in the section on mixed precision prints the dtype of the weights.",
     ),
     mistakes=(
         (
             sum(record.parameter_bytes for record in trace()) / 2e6,
-            "The computation is in two bytes, the weights are kept in four: small updates would be "
-            "lost in half precision.",
+            "Only the computation uses two bytes per number. The weights are kept in four, because "
+            "small updates would be lost in half precision.",
         ),
         (
             sum(record.parameters for record in trace()) / 1e6,
-            "That is their number in millions; how many bytes has each?",
+            "That is their number in millions; how many bytes does each take?",
         ),
     ),
 )

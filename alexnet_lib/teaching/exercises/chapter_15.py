@@ -11,7 +11,7 @@ check_conv3_share = NumberExercise(
     question="What percentage of the network's parameters does conv3 hold?",
     answer=100 * layer("conv3").parameters / _ALL,
     tolerance=0.005,
-    hints=("trace() knows both numbers.", "885,120 of 60,965,224, in percent."),
+    hints=("trace() gives you both numbers.", "885,120 of 60,965,224, in percent."),
     mistakes=(
         (layer("conv3").parameters / _ALL, "That is the share; multiply by 100."),
         (
@@ -20,7 +20,7 @@ check_conv3_share = NumberExercise(
         ),
         (
             100 * layer("conv4").parameters / _ALL,
-            "That is conv4, whose filters see one tower only.",
+            "That is conv4, whose filters are connected to one tower only.",
         ),
     ),
 )
@@ -31,11 +31,11 @@ _WITHOUT_CONV3 = sum(
 )
 
 check_without_conv3 = NumberExercise(
-    question="Take conv3 out of the description. How many parameters has the network then?",
+    question="Remove conv3 from the description. How many parameters does the network then have?",
     answer=_WITHOUT_CONV3,
     hints=(
-        "Two layers change: the one that goes, and the one that now gets other maps.",
-        "conv4 now sees the 256 maps of pool2, 128 in each tower, instead of 384.",
+        "Two layers change: the one you remove, and the one that now receives other maps.",
+        "conv4 now receives the 256 maps of pool2, 128 in each tower, instead of 384.",
         "trace_layers([layer for layer in PAPER if layer.name != 'conv3'], (227, 227, 3))",
     ),
     mistakes=(
@@ -51,8 +51,8 @@ _POOL1 = slide(55, 2, 2, rounding="ceil").positions
 
 check_source_conv2 = NumberExercise(
     question=(
-        "In the notes' network 147 the first pooling is 2/2 and rounds up, and conv2 has a padding "
-        "of 1 instead of 2. How many rows have the maps of conv2?"
+        "In network 147 of the notes, the first pooling is 2/2 and rounds up, and conv2 has a "
+        "padding of 1 instead of 2. How many rows do the maps of conv2 have?"
     ),
     answer=slide(_POOL1, 5, padding=1).positions,
     hints=(
@@ -67,7 +67,7 @@ check_source_conv2 = NumberExercise(
         ),
         (_POOL1, "That is pool1. Or it is conv2 with the old padding of 2."),
         (slide(55, 2, 2).positions, "That is what pool1 would have if it rounded down."),
-        (13, "That is what pool2 makes of them."),
+        (13, "That is the size after pool2."),
     ),
 )
 
@@ -75,8 +75,8 @@ _ERROR, _PICTURES = 0.41, 50_000
 
 check_standard_error = NumberExercise(
     question=(
-        "Two networks have errors of about 41 %, each measured on 50,000 pictures of its own. What "
-        "is the standard error of the difference, in percentage points?"
+        "Two networks have errors of about 41 %, each measured on a separate set of 50,000 "
+        "pictures. What is the standard error of the difference, in percentage points?"
     ),
     answer=100 * sqrt(2 * _ERROR * (1 - _ERROR) / _PICTURES),
     tolerance=0.01,
@@ -88,11 +88,11 @@ check_standard_error = NumberExercise(
     mistakes=(
         (
             100 * sqrt(_ERROR * (1 - _ERROR) / _PICTURES),
-            "That is the standard error of one of the two; a difference has both.",
+            "That is the standard error of one of the two; a difference contains both.",
         ),
         (
             sqrt(2 * _ERROR * (1 - _ERROR) / _PICTURES),
-            "That is a share; in percentage points it is 100 times that.",
+            "That is a fraction; in percentage points it is 100 times as much.",
         ),
         (
             200 * sqrt(_ERROR * (1 - _ERROR) / _PICTURES),
