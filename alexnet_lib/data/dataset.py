@@ -267,7 +267,7 @@ class Dataset:
 
     @property
     def is_streamed(self) -> bool:
-        """Whether `"tfds:NAME"` reads the examples as they stream; then they are not cached."""
+        """Whether TensorFlow Datasets hands the examples out one by one; then none is cached."""
         return isinstance(self.examples, TFDS)
 
     @property
