@@ -98,6 +98,7 @@ BRITISH = re.compile(
 SPELLED_ALIKE = {
     *("four", "hour", "hours", "your", "yours"),
     *("advise", "arise", "arises", "noise", "raise", "raised", "raises", "rise", "rises", "rising"),
+    "kaiser",  # an author
 }
 
 
