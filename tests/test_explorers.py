@@ -1197,7 +1197,7 @@ def test_dropout_shows_one_draw_and_many(opened):
     it.panel.get_by_role("slider", name="Unit").focus()
     it.page.keyboard.press("Home")
     stays = masks(0.8, 1, 2000, 24)[:, 0].mean()
-    expect(it.answer).to_contain_text(f"Unit 0: activity {widget.activities[0]:.3g}")
+    expect(it.answer).to_contain_text(f"Unit 0: activation {widget.activities[0]:.3g}")
     expect(it.answer).to_contain_text(f"stays in {100 * stays:.0f} % of the draws")
     expect(it.answer).to_contain_text(f"{2**24:,} networks")
 

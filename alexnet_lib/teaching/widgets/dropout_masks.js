@@ -75,7 +75,7 @@ function build({ id, read, change, data, refusal, say, number, radios, button, r
   onKeys(bars, () => lineKeys(read().unit, 0, units - 1, 1, 5, toUnit));
 
   function drawUnits({ kept, unit }, width) {
-    const y = { from: Math.min(...activities, 0), to: Math.max(...activities, 0) * 1.05 || 1, name: "activity" };
+    const y = { from: Math.min(...activities, 0), to: Math.max(...activities, 0) * 1.05 || 1, name: "activation" };
     const x = { from: -0.5, to: units - 0.5, name: "unit of the layer" };
     axes = chart(bars, { width, height: 190, x, y, left: 40 });
     const step = axes.wide / units;
@@ -143,10 +143,10 @@ function build({ id, read, change, data, refusal, say, number, radios, button, r
     const factor = scaling === "training" ? "as it is" : `times ${significant(1 - rate)}`;
     const networks = rate > 0 ? `2 to the power ${units} = ${commas(2 ** units)} networks share these weights. ` : "";
     about.textContent =
-      `Unit ${unit}: activity ${a}, weight ${w}, stays in ${Math.round(100 * share)} % of the draws. ` +
+      `Unit ${unit}: activation ${a}, weight ${w}, stays in ${Math.round(100 * share)} % of the draws. ` +
       `${networks}At test time every unit stays, and the sum is taken ${factor}.`;
     bars.setAttribute("aria-valuenow", unit);
-    bars.setAttribute("aria-valuetext", `${unit}: activity ${a}, weight ${w}, ${kept[unit] ? "stays" : "is silenced"}`);
+    bars.setAttribute("aria-valuetext", `${unit}: activation ${a}, weight ${w}, ${kept[unit] ? "stays" : "is dropped"}`);
     histogramChart.setAttribute("aria-label", `What the next unit receives. ${outcome.textContent}`);
     say(`${outcome.textContent} ${about.textContent}`);
   }

@@ -318,7 +318,7 @@ function build({ id, read, change, data, refusal, say, number, reset }) {
       const [y, x] = brightest(now, row, column, kernel, stride);
       lens.mark([x - left, y - top, 1, `${name}-most`]);
       most.textContent = values[row][column];
-      const says = `What the chosen ${kernel}/${stride} window sees; the largest is ${values[row][column]}`;
+      const says = `The values in the chosen ${kernel}/${stride} window; the largest is ${values[row][column]}`;
       lens.element.setAttribute("aria-label", says);
       const { mean, changed } = difference(firstPooled[index], values);
       const all = values.flat().length;

@@ -80,7 +80,7 @@ function build({ id, read, change, data, refusal, say, number, radios, select, r
     1,
     {
       "aria-roledescription": "photograph",
-      "aria-label": "The photograph. Arrow keys go to another place.",
+      "aria-label": "The photograph. Arrow keys go to another position.",
       "aria-describedby": `${id}-where`,
     },
     image ? svg("image", { href: image, width: 1, height: 1 }) : rect(0, 0, 1, 1, { class: "ex-blank" }),
@@ -139,7 +139,7 @@ function build({ id, read, change, data, refusal, say, number, radios, select, r
   function drawBars({ before, after, channel, n, groups: towers }, width) {
     const all = [...before, ...after, 0];
     const [low, high] = [Math.min(...all), Math.max(...all)];
-    const y = { from: low, to: high * 1.05 || 1, name: "activity" };
+    const y = { from: low, to: high * 1.05 || 1, name: "activation" };
     const marks = ticks(0, channels - 1, width < 500 ? 4 : 8);
     const x = { from: -0.5, to: channels - 0.5, ticks: marks, name: "channel" };
     axes = chart(bars, { width, height: 220, x, y });
@@ -231,7 +231,7 @@ function build({ id, read, change, data, refusal, say, number, radios, select, r
   function writeWhere({ before, after, place, k, beta }) {
     const suppressed = before.filter((a, c) => Math.abs(after[c]) < Math.abs(a / k ** beta) / 2).length;
     const spot = fields.length
-      ? `Place ${place + 1} of ${places.length}. `
+      ? `Position ${place + 1} of ${places.length}. `
       : "";
     where.replaceChildren(
       `${spot}Where the sum is near 0, a channel is divided by ${significant(k)}`,
