@@ -30,6 +30,7 @@ from pages import AXE_OPTIONS, BROWSER_ARGUMENTS, Tab
 from PIL import Image
 from playwright.sync_api import expect
 from safetensors.numpy import load_file, save
+from scipy import stats
 from test_explorers import (
     assert_reached_by_keyboard,
     contrast,
@@ -892,6 +893,56 @@ def test_a_picture_is_made_soft(opened, network):
     it.page.wait_for_url("**soft=true*")
     it.press("Reset")
     expect(it.first).to_have_text(answer, use_inner_text=True)
+
+
+def test_the_page_says_when_its_answer_is_unsure(opened, network):
+    """As results/unsure.py would say it of what Keras answers."""
+    judge = alexnet_live.judge_of(pretrained.POCKET)
+    weights = [judge["coefficients"][name] for name in ("likeliest", "second", "entropy")]
+    shades = {"grey": (128, 128, 128), "red": (200, 30, 30), "sky": (120, 170, 230)}
+    pictures = {name: np.full((SIDE, SIDE, 3), shade, "uint8") for name, shade in shades.items()}
+    for sharpness in (3, 9, 30, 227):
+        blocks = RANDOM.integers(0, 256, (sharpness, sharpness, 3), "uint8")
+        pictures[f"{sharpness} blocks"] = np.asarray(Image.fromarray(blocks).resize((SIDE, SIDE)))
+    names = list(pictures)
+    inputs = np.stack([np.asarray(preprocess_input(pictures[name])) for name in names])
+    answers = network.predict(inputs, verbose=0).astype(float)
+    largest = np.log(np.sort(answers, axis=1)[:, :-3:-1].clip(judge["least"]))
+    sums = np.column_stack([largest, stats.entropy(answers, axis=1)]) @ weights
+    order = np.argsort(sums)
+    assert sums[order[0]] < judge["threshold"] - 0.05 < judge["threshold"] + 0.05 < sums[order[-1]]
+
+    it = opened().answered()
+    verdict = it.panel.locator(".ex-verdict")
+    room = verdict.bounding_box()["height"]
+    for place, says in ((order[0], "Unsure: perhaps none of these."), (order[-1], "Sure.")):
+        it.give(f"{names[place]}.png", encoded(Image.fromarray(pictures[names[place]])))
+        share = 100 * answers[place].max()
+        expect(it.first).to_contain_text(re.compile(rf"{share:.0f}\.|{share:.1f}"))
+        expect(verdict.locator("strong")).to_have_text(says)
+        assert verdict.bounding_box()["height"] == room
+        rates = [judge[kind]["unsure"] for kind in ("known", "unknown")]
+        rates = rates if place == order[0] else [1 - rate for rate in rates]
+        for rate in rates:
+            expect(verdict).to_contain_text(f"{100 * rate:.0f} %")
+
+
+def test_what_was_measured_of_other_weights_is_not_used(tmp_path, monkeypatch):
+    """The shipped weights have been measured; others are another matter."""
+    warnings = []
+    monkeypatch.setattr(
+        alexnet_live.logger, "warning", lambda text, *values: warnings.append(text % values)
+    )
+    assert alexnet_live.judge_of(pretrained.POCKET), "run results/unsure.py for the new weights"
+    assert not warnings
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(b"other weights")
+    assert alexnet_live.judge_of(other) is None
+    assert not warnings
+    measured = pretrained.POCKET.with_suffix(".unsure.json")
+    shutil.copy(measured, other.with_suffix(".unsure.json"))
+    assert alexnet_live.judge_of(other) is None
+    assert "was measured with other weights" in warnings[0]
 
 
 def test_the_heat_map_lies_where_its_units_look(opened, network):

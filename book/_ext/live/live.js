@@ -131,6 +131,16 @@ const CAMERA = {
   NotReadableError: "Another program is using the camera. Close it, or open a picture instead.",
 };
 
+// ---- None of these -----------------------------------------------------------------------------
+
+/** How sure an answer is, as results/unsure.py counts it: below `threshold`, it is unsure. */
+export function sureness(probabilities, { coefficients, least }) {
+  const sure = Array.from(probabilities, (share) => clamp(share, least, 1));
+  const [likeliest, second] = [...sure].sort((a, b) => b - a).map(Math.log);
+  const entropy = -sure.reduce((sum, share) => sum + share * Math.log(share), 0);
+  return coefficients.likeliest * likeliest + coefficients.second * second + coefficients.entropy * entropy;
+}
+
 // ---- One number ------------------------------------------------------------------------------------
 
 /** The network as `arithmetic.js` knows one. A normalization that is switched off passes numbers on. */
@@ -684,17 +694,34 @@ function build(tools, planOf) {
 
   const guesses = answerBars(names, GUESSES);
   const comparison = html("p", { class: "ex-note" });
+  const judge = data("judge");
+  const verdict = html("p", { class: "ex-verdict", hidden: judge ? null : "" });
+
+  /** Whether it may be none of its classes: what was measured of answers that are as sure or unsure. */
+  function writeVerdict() {
+    if (!judge) return;
+    const share = (part) => `${Math.round(100 * part)}\u00a0%`;
+    const { threshold, known, unknown } = judge;
+    const unsure = sureness(answers, judge) < threshold;
+    verdict.replaceChildren(
+      html("strong", {}, unsure ? "Unsure: perhaps none of these." : "Sure."),
+      unsure
+        ? ` So are ${share(known.unsure)} of its answers to pictures of its classes, and ${share(unknown.unsure)} to pictures of anything else.`
+        : ` So are ${share(1 - known.unsure)} of its answers to pictures of its classes, but also ${share(1 - unknown.unsure)} to pictures of anything else.`,
+    );
+  }
   const timing = html("p", { class: "ex-note" });
 
   function writeAnswers() {
     const edited = before?.some((answer, index) => Math.abs(answer - answers[index]) > 5e-4);
     const [first] = guesses.draw(answers, edited ? before : null);
+    writeVerdict();
     const plain = before ? largestOf(before) : first;
     comparison.textContent = edited
       ? `Without your changes: ${names[plain]} ${percent(before[plain])}. The marks show where each bar stood.`
       : "";
     timing.textContent = `${Math.round(took)} ms a pass, by ${BACKENDS[engine.backend]}`;
-    say(`${names[first]} ${percent(answers[first])}. ${comparison.textContent}`);
+    say(`${names[first]} ${percent(answers[first])}. ${verdict.textContent} ${comparison.textContent}`);
   }
 
   // ---- Layers and maps ------------------------------------------------------------------------------
@@ -891,6 +918,7 @@ function build(tools, planOf) {
         { class: "ex-words" },
         guesses.list,
         comparison,
+        verdict,
         html(
           "div",
           { class: "ex-words", role: "group", "aria-label": "What you can change" },
