@@ -945,6 +945,60 @@ def test_what_was_measured_of_other_weights_is_not_used(tmp_path, monkeypatch):
     assert "was measured with other weights" in warnings[0]
 
 
+def shown_pixels(canvas):
+    """The pixels of a canvas, RGB."""
+    address = canvas.evaluate("(canvas) => canvas.toDataURL()")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))))[..., :3]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_two_answers_stand_side_by_side(opened, network, width):
+    """One is kept, with the picture as the network was given it; the other is the newest."""
+    it = opened("#live?cover=true&size=100&top=60&left=40", width=width).answered()
+    expect(it.comparison).to_contain_text("Without your changes: ")
+    answer = it.panel.locator(".ex-answers").inner_text()
+    pair = it.panel.get_by_role("group", name="Two answers")
+    expect(pair).to_be_hidden()
+    it.press("Keep this answer to compare")
+    kept, now = (pair.locator("figure").nth(place) for place in (0, 1))
+    expect(kept.get_by_role("img")).to_have_accessible_name(
+        "Kept: The cat, rows 60 to 159 and columns 40 to 139 covered."
+    )
+    it.label("cover a part of the picture").uncheck()
+    it.label("Towers").select_option("second")
+    expect(now).to_contain_text("The cat, the second tower silent.")
+    it.give("green.png", encoded(Image.new("RGB", (300, 300), "green")))
+    expect(now).to_contain_text("Your picture, the second tower silent.")
+    assert (shown_pixels(now.locator("canvas")) == (0, 128, 0)).all()
+    first = it.panel.locator(".ex-answers").first
+    expect(now.locator(".ex-answers")).to_have_text(first.inner_text(), use_inner_text=True)
+
+    assert kept.locator(".ex-answers").inner_text() == answer
+    pixels = shown_pixels(kept.locator("canvas"))
+    assert (pixels[60:160, 40:140] == np.round(architecture.ILSVRC_MEAN)).all()
+    assert pixels[:60].std() > 10
+    expected = network.predict(np.asarray(preprocess_input(pixels))[None], verbose=0)[0]
+    share = float(kept.locator(".ex-percent").first.inner_text().split()[0])
+    assert share == pytest.approx(100 * expected.max(), abs=1)
+
+    one, other = (figure.bounding_box() for figure in (kept, now))
+    if width == 1280:
+        assert one["y"] == other["y"]
+        assert one["x"] + one["width"] <= other["x"]
+        bars = [figure.locator("ol").bounding_box()["y"] for figure in (kept, now)]
+        assert bars[0] == pytest.approx(bars[1], abs=0.5), "bars can be compared line by line"
+    else:
+        assert one["x"] == other["x"]
+        assert one["y"] + one["height"] <= other["y"]
+    assert not it.panel.evaluate(SMALL_TEXT)
+    it.press("Stop comparing")
+    expect(pair).to_be_hidden()
+    it.press("Keep this answer to compare")
+    it.press("Reset")
+    expect(pair).to_be_hidden()
+    expect(it.panel.get_by_role("button", name="Keep this answer to compare")).to_be_enabled()
+
+
 def test_the_heat_map_lies_where_its_units_look(opened, network):
     it = opened().answered()
     canvas = it.panel.locator("canvas.ex-heat")
@@ -1254,6 +1308,7 @@ def test_page_fits_and_axe_finds_nothing(opened, width, theme):
     query = "#live?cover=true&silenced=conv1.3&opened=true"
     it = opened(query, width=width, theme=theme).answered()
     expect(it.panel.locator(".ex-number-title strong")).to_have_text("conv1")
+    it.press("Keep this answer to compare")
     it.give("notes.txt", b"no picture")  # the sentence of a refusal is judged, too
     expect(it.alert).not_to_be_empty()
     assert it.page.evaluate("document.documentElement.scrollWidth") <= width
