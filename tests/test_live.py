@@ -42,6 +42,7 @@ from pages import AXE_OPTIONS, BROWSER_ARGUMENTS, Tab
 from PIL import Image
 from playwright.sync_api import expect
 from safetensors.numpy import load_file, save
+from scipy import stats
 
 from alexnet_lib import architecture, inspection, preprocess_input, pretrained
 from alexnet_lib.formats import quantization
@@ -900,6 +901,110 @@ def test_a_picture_is_made_soft(opened, network):
     expect(it.first).to_have_text(answer, use_inner_text=True)
 
 
+def test_the_page_says_when_its_answer_is_unsure(opened, network):
+    """As results/unsure.py would say it of what Keras answers."""
+    judge = alexnet_live.judge_of(pretrained.POCKET)
+    weights = [judge["coefficients"][name] for name in ("likeliest", "second", "entropy")]
+    shades = {"grey": (128, 128, 128), "red": (200, 30, 30), "sky": (120, 170, 230)}
+    pictures = {name: np.full((SIDE, SIDE, 3), shade, "uint8") for name, shade in shades.items()}
+    for sharpness in (3, 9, 30, 227):
+        blocks = RANDOM.integers(0, 256, (sharpness, sharpness, 3), "uint8")
+        pictures[f"{sharpness} blocks"] = np.asarray(Image.fromarray(blocks).resize((SIDE, SIDE)))
+    names = list(pictures)
+    inputs = np.stack([np.asarray(preprocess_input(pictures[name])) for name in names])
+    answers = network.predict(inputs, verbose=0).astype(float)
+    largest = np.log(np.sort(answers, axis=1)[:, :-3:-1].clip(judge["least"]))
+    sums = np.column_stack([largest, stats.entropy(answers, axis=1)]) @ weights
+    order = np.argsort(sums)
+    assert sums[order[0]] < judge["threshold"] - 0.05 < judge["threshold"] + 0.05 < sums[order[-1]]
+
+    it = opened().answered()
+    verdict = it.panel.locator(".ex-verdict")
+    room = verdict.bounding_box()["height"]
+    for place, says in ((order[0], "Unsure: perhaps none of these."), (order[-1], "Sure.")):
+        it.give(f"{names[place]}.png", encoded(Image.fromarray(pictures[names[place]])))
+        share = 100 * answers[place].max()
+        expect(it.first).to_contain_text(re.compile(rf"{share:.0f}\.|{share:.1f}"))
+        expect(verdict.locator("strong")).to_have_text(says)
+        assert verdict.bounding_box()["height"] == room
+        rates = [judge[kind]["unsure"] for kind in ("known", "unknown")]
+        rates = rates if place == order[0] else [1 - rate for rate in rates]
+        for rate in rates:
+            expect(verdict).to_contain_text(f"{100 * rate:.0f} %")
+
+
+def test_what_was_measured_of_other_weights_is_not_used(tmp_path, monkeypatch):
+    """The shipped weights have been measured; others are another matter."""
+    warnings = []
+    monkeypatch.setattr(
+        alexnet_live.logger, "warning", lambda text, *values: warnings.append(text % values)
+    )
+    assert alexnet_live.judge_of(pretrained.POCKET), "run results/unsure.py for the new weights"
+    assert not warnings
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(b"other weights")
+    assert alexnet_live.judge_of(other) is None
+    assert not warnings
+    measured = pretrained.POCKET.with_suffix(".unsure.json")
+    shutil.copy(measured, other.with_suffix(".unsure.json"))
+    assert alexnet_live.judge_of(other) is None
+    assert "was measured with other weights" in warnings[0]
+
+
+def shown_pixels(canvas):
+    """The pixels of a canvas, RGB."""
+    address = canvas.evaluate("(canvas) => canvas.toDataURL()")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))))[..., :3]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_two_answers_stand_side_by_side(opened, network, width):
+    """One is kept, with the picture as the network was given it; the other is the newest."""
+    it = opened("#live?cover=true&size=100&top=60&left=40", width=width).answered()
+    expect(it.comparison).to_contain_text("Without your changes: ")
+    answer = it.panel.locator(".ex-answers").inner_text()
+    pair = it.panel.get_by_role("group", name="Two answers")
+    expect(pair).to_be_hidden()
+    it.press("Keep this answer to compare")
+    kept, now = (pair.locator("figure").nth(place) for place in (0, 1))
+    expect(kept.get_by_role("img")).to_have_accessible_name(
+        "Kept: The cat, rows 60 to 159 and columns 40 to 139 covered."
+    )
+    it.label("cover a part of the picture").uncheck()
+    it.label("Towers").select_option("second")
+    expect(now).to_contain_text("The cat, the second tower silent.")
+    it.give("green.png", encoded(Image.new("RGB", (300, 300), "green")))
+    expect(now).to_contain_text("Your picture, the second tower silent.")
+    assert (shown_pixels(now.locator("canvas")) == (0, 128, 0)).all()
+    first = it.panel.locator(".ex-answers").first
+    expect(now.locator(".ex-answers")).to_have_text(first.inner_text(), use_inner_text=True)
+
+    assert kept.locator(".ex-answers").inner_text() == answer
+    pixels = shown_pixels(kept.locator("canvas"))
+    assert (pixels[60:160, 40:140] == np.round(architecture.ILSVRC_MEAN)).all()
+    assert pixels[:60].std() > 10
+    expected = network.predict(np.asarray(preprocess_input(pixels))[None], verbose=0)[0]
+    share = float(kept.locator(".ex-percent").first.inner_text().split()[0])
+    assert share == pytest.approx(100 * expected.max(), abs=1)
+
+    one, other = (figure.bounding_box() for figure in (kept, now))
+    if width == 1280:
+        assert one["y"] == other["y"]
+        assert one["x"] + one["width"] <= other["x"]
+        bars = [figure.locator("ol").bounding_box()["y"] for figure in (kept, now)]
+        assert bars[0] == pytest.approx(bars[1], abs=0.5), "bars can be compared line by line"
+    else:
+        assert one["x"] == other["x"]
+        assert one["y"] + one["height"] <= other["y"]
+    assert not it.panel.evaluate(SMALL_TEXT)
+    it.press("Stop comparing")
+    expect(pair).to_be_hidden()
+    it.press("Keep this answer to compare")
+    it.press("Reset")
+    expect(pair).to_be_hidden()
+    expect(it.panel.get_by_role("button", name="Keep this answer to compare")).to_be_enabled()
+
+
 def test_the_heat_map_lies_where_its_units_look(opened, network):
     it = opened().answered()
     canvas = it.panel.locator("canvas.ex-heat")
@@ -1209,6 +1314,7 @@ def test_page_fits_and_axe_finds_nothing(opened, width, theme):
     query = "#live?cover=true&silenced=conv1.3&opened=true"
     it = opened(query, width=width, theme=theme).answered()
     expect(it.panel.locator(".ex-number-title strong")).to_have_text("conv1")
+    it.press("Keep this answer to compare")
     it.give("notes.txt", b"no picture")  # the sentence of a refusal is judged, too
     expect(it.alert).not_to_be_empty()
     assert it.page.evaluate("document.documentElement.scrollWidth") <= width

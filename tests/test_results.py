@@ -5,10 +5,12 @@ import importlib
 import json
 import sys
 
+import keras
 import numpy as np
 import pytest
 from conftest import ROOT
 from PIL import Image
+from scipy import special, stats
 
 from alexnet_lib import AlexNet
 from alexnet_lib.formats import quantization
@@ -432,3 +434,80 @@ def test_pocket_trains_goes_on_and_folds(
     np.testing.assert_allclose(folded(inputs), expected, atol=1e-4)
     start = pocket.patch_filters(np.load(tmp_path / "run" / "flowers_pictures.npy"))
     assert np.abs(trained.get_layer("conv1").kernel - start).max() > 1e-4
+
+
+@pytest.fixture(scope="module")
+def unsure():
+    sys.path.insert(0, str(ROOT / "results"))
+    return importlib.import_module("unsure")
+
+
+def softmax(scores):
+    return special.softmax(scores, axis=1)
+
+
+def known_and_unknown(random, spread, lift):
+    """Answers to 900 pictures of 15 classes, and to as many of 40 others, which are less sure."""
+    known, unknown = random.normal(0, 1, (2, 900, 15))
+    labels, others = random.integers(0, 15, 900), random.integers(0, 40, 900)
+    known[np.arange(900), labels] += 7
+    unknown[np.arange(900), others % 15] += lift + random.uniform(0, spread, 900)
+    return (softmax(known), labels.astype(str)), (softmax(unknown), others.astype(str))
+
+
+def test_how_sure_an_answer_is(unsure):
+    random = np.random.default_rng(3)
+    answers = softmax(random.normal(0, 3, (50, 15)))
+    two = np.sort(np.log(answers), axis=1)[:, [-1, -2]]
+    expected = np.column_stack([two, stats.entropy(answers, axis=1)])
+    np.testing.assert_allclose(unsure.features(answers), expected, atol=1e-5)
+    certain = np.eye(15)[:1]
+    assert np.isfinite(unsure.features(certain)).all()
+
+    known, unknown = known_and_unknown(random, 6, 0)
+    judge = unsure.measure(known, unknown)
+    assert judge["known"]["unsure"] == pytest.approx(unsure.ALLOWED, abs=0.03)
+    assert judge["unknown"]["unsure"] > 0.6
+    assert (judge["known"]["classes"], judge["unknown"]["classes"]) == (15, 40)
+    areas = judge["area_under_roc"]
+    assert areas["sum"] > max(areas.values()) - 0.01 > 0.9
+    # A network that answers everything alike cannot tell.
+    alike = unsure.measure(*known_and_unknown(random, 0, 7))
+    assert alike["unknown"]["unsure"] == pytest.approx(alike["known"]["unsure"], abs=0.04)
+    assert alike["area_under_roc"]["entropy"] == pytest.approx(0.5, abs=0.06)
+
+    # What no picture may do: be the surer, the more alike all classes are.
+    for one in (judge, alike):
+        weights = np.array([one["coefficients"][name] for name in unsure.FEATURES])
+        peaks = softmax(np.linspace(0, 12, 40)[:, None] * np.eye(15)[0])
+        assert (np.diff(unsure.features(peaks) @ weights) >= -1e-9).all()
+    assert unsure.features(peaks)[0] @ weights < one["threshold"]
+
+
+def test_every_class_counts_alike(unsure):
+    weights = unsure.alike(np.array(["a", "b", "b", "b"]))
+    np.testing.assert_allclose(weights, [1 / 2, 1 / 6, 1 / 6, 1 / 6])
+    assert unsure.quantile(np.array([3.0, 1.0, 2.0, 4.0]), weights, 0.2) == 2.0
+
+
+class Reddish:
+    """As a network from pictures to probabilities: how red, how blue."""
+
+    input_shape = (None, 67, 67, 3)
+
+    def __call__(self, images, training):
+        means = keras.ops.mean(keras.ops.convert_to_tensor(images, "float32"), (1, 2))[:, ::2]
+        return means / keras.ops.sum(means, 1, keepdims=True)
+
+
+def test_only_what_is_known_or_only_the_rest_is_answered(unsure, folder):
+    answers, labels = unsure.answers(Reddish(), str(folder), ["red", "green"], None, 2)
+    assert labels.tolist() == ["red", "red"]
+    assert (answers[:, 0] > 0.7).all()
+    answers, labels = unsure.answers(Reddish(), str(folder), ["red", "green"], [], 2)
+    assert labels.tolist() == ["blue", "blue"]
+    assert (answers[:, 1] > 0.7).all()
+    with pytest.raises(SystemExit, match="no other classes; it has blue, red"):
+        unsure.answers(Reddish(), str(folder), ["red"], ["blue"], 2)
+    with pytest.raises(SystemExit, match="none of the network's classes; it has blue, red"):
+        unsure.answers(Reddish(), str(folder), ["cat"], None, 2)

@@ -131,6 +131,16 @@ const CAMERA = {
   NotReadableError: "Another program is using the camera. Close it, or open a picture instead.",
 };
 
+// ---- None of these -----------------------------------------------------------------------------
+
+/** How sure an answer is, as results/unsure.py counts it: below `threshold`, it is unsure. */
+export function sureness(probabilities, { coefficients, least }) {
+  const sure = Array.from(probabilities, (share) => clamp(share, least, 1));
+  const [likeliest, second] = [...sure].sort((a, b) => b - a).map(Math.log);
+  const entropy = -sure.reduce((sum, share) => sum + share * Math.log(share), 0);
+  return coefficients.likeliest * likeliest + coefficients.second * second + coefficients.entropy * entropy;
+}
+
 // ---- One number ------------------------------------------------------------------------------------
 
 /** The network as `arithmetic.js` knows one. A normalization that is switched off passes numbers on. */
@@ -242,6 +252,7 @@ function build(tools, planOf) {
   let pixels = null; // of the picture, 0..255, R, G, B
   let version = 0; // of the picture
   let answers = null; // probabilities
+  let answered = null; // what they answer: the pixels that went in, and the reader's settings
   let before = null; // those of the picture as it is, by the network as it is
   let values = null; // of the layer that is shown
   let most = 0; // the largest of them
@@ -293,7 +304,9 @@ function build(tools, planOf) {
         const picture = `${version} ${engine.backend}`;
         if (passed !== asked) {
           const started = performance.now();
-          answers = await engine.look(covered(state), editsOf(state));
+          const input = covered(state);
+          answers = await engine.look(input, editsOf(state));
+          answered = { input, state };
           took = performance.now() - started;
           [passed, shown] = [asked, ""];
         }
@@ -684,18 +697,85 @@ function build(tools, planOf) {
 
   const guesses = answerBars(names, GUESSES);
   const comparison = html("p", { class: "ex-note" });
+  const judge = data("judge");
+  const verdict = html("p", { class: "ex-verdict", hidden: judge ? null : "" });
+
+  /** Whether it may be none of its classes: what was measured of answers that are as sure or unsure. */
+  function writeVerdict() {
+    if (!judge) return;
+    const share = (part) => `${Math.round(100 * part)}\u00a0%`;
+    const { threshold, known, unknown } = judge;
+    const unsure = sureness(answers, judge) < threshold;
+    verdict.replaceChildren(
+      html("strong", {}, unsure ? "Unsure: perhaps none of these." : "Sure."),
+      unsure
+        ? ` So are ${share(known.unsure)} of its answers to pictures of its classes, and ${share(unknown.unsure)} to pictures of anything else.`
+        : ` So are ${share(1 - known.unsure)} of its answers to pictures of its classes, but also ${share(1 - unknown.unsure)} to pictures of anything else.`,
+    );
+  }
   const timing = html("p", { class: "ex-note" });
 
   function writeAnswers() {
     const edited = before?.some((answer, index) => Math.abs(answer - answers[index]) > 5e-4);
     const [first] = guesses.draw(answers, edited ? before : null);
+    writeVerdict();
     const plain = before ? largestOf(before) : first;
     comparison.textContent = edited
       ? `Without your changes: ${names[plain]} ${percent(before[plain])}. The marks show where each bar stood.`
       : "";
     timing.textContent = `${Math.round(took)} ms a pass, by ${BACKENDS[engine.backend]}`;
-    say(`${names[first]} ${percent(answers[first])}. ${comparison.textContent}`);
+    say(`${names[first]} ${percent(answers[first])}. ${verdict.textContent} ${comparison.textContent}`);
   }
+
+  // ---- Two answers side by side ---------------------------------------------------------------------
+
+  /** What a reader has set, in words. */
+  function inWords({ picture, soft, cover, top, left, size, normalize, tower, silenced }) {
+    const count = Object.values(silencedFilters(silenced, shapes)).flat().length;
+    return [
+      { yours: "Your picture", camera: "A picture of the camera" }[picture] ?? `The ${picture}`,
+      soft ? `as soft as ${SOFT} × ${SOFT} pixels` : null,
+      cover ? `rows ${top} to ${top + size - 1} and columns ${left} to ${left + size - 1} covered` : null,
+      normalize ? null : "no local response normalization",
+      tower === "both" ? null : `the ${tower} tower silent`,
+      count ? `${count} silent ${count === 1 ? "filter or unit" : "filters or units"}` : null,
+    ]
+      .filter((part) => part !== null)
+      .join(", ");
+  }
+
+  /** A picture as the network was given it, with its answers: `draw(answered, answers)`. */
+  function exhibit(title) {
+    const canvas = html("canvas", { width: side, height: side, role: "img" });
+    const words = html("p", { class: "ex-note" });
+    const bars = answerBars(names, GUESSES);
+    function draw({ input, state }, probabilities) {
+      const image = new ImageData(side, side);
+      for (let at = 0; at < side * side; at += 1) {
+        for (let colour = 0; colour < 3; colour += 1) image.data[at * 4 + colour] = input[at * 3 + colour];
+        image.data[at * 4 + 3] = 255;
+      }
+      canvas.getContext("2d").putImageData(image, 0, 0);
+      words.textContent = `${inWords(state)}.`;
+      canvas.setAttribute("aria-label", `${title}: ${words.textContent}`);
+      bars.draw(probabilities, null);
+    }
+    return { figure: html("figure", {}, html("p", {}, html("strong", {}, title)), canvas, words, bars.list), draw };
+  }
+
+  const pair = html("div", { class: "ex-pair", role: "group", "aria-label": "Two answers", hidden: "" });
+  let now = null; // the exhibit of the newest answer, while another is kept
+  function compare() {
+    const kept = now === null && answers ? exhibit("Kept") : null;
+    now = kept && exhibit("Now");
+    kept?.draw(answered, answers);
+    now?.draw(answered, answers);
+    pair.replaceChildren(...(kept ? [kept.figure, now.figure] : []));
+    pair.hidden = !kept;
+    comparer.textContent = kept ? "Stop comparing" : KEEP;
+  }
+  const KEEP = "Keep this answer to compare";
+  const comparer = button(KEEP, compare, { disabled: "" });
 
   // ---- Layers and maps ------------------------------------------------------------------------------
 
@@ -806,6 +886,8 @@ function build(tools, planOf) {
   /** Everything that follows from a pass; settings alone are drawn by `draw`. */
   function show() {
     if (answers) writeAnswers();
+    comparer.disabled = !answers;
+    if (answers) now?.draw(answered, answers);
     drawHeat(read());
     drawMapsOf(read());
     drawNumber(read());
@@ -878,7 +960,10 @@ function build(tools, planOf) {
       button("Open a picture…", () => opener.click()),
       opener,
       camera,
-      reset(() => stopCamera()),
+      reset(() => {
+        stopCamera();
+        if (now) compare();
+      }),
     ),
     status,
     refusal,
@@ -891,6 +976,8 @@ function build(tools, planOf) {
         { class: "ex-words" },
         guesses.list,
         comparison,
+        verdict,
+        comparer,
         html(
           "div",
           { class: "ex-words", role: "group", "aria-label": "What you can change" },
@@ -913,6 +1000,7 @@ function build(tools, planOf) {
         ),
       ),
     ),
+    pair,
     html("ol", { class: "ex-chain", "aria-label": "Layers" }, ...chain.map(({ one }) => html("li", {}, one))),
     browser.sheet,
     html(

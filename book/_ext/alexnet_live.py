@@ -123,6 +123,28 @@ def picture_url(pixels, side):
     return f"data:image/jpeg;base64,{encoded}"
 
 
+def judge_of(weights):
+    """Read when answers are unsure, as `results/unsure.py` measured it for these weights.
+
+    Returns:
+        What the front end reads, or None where nothing was measured.
+    """
+    path = weights.with_suffix(".unsure.json")
+    if not path.is_file():
+        return None
+    judge = json.loads(path.read_text("utf-8"))
+    if judge["weights"] != hashlib.sha256(weights.read_bytes()).hexdigest():
+        logger.warning(
+            "%s was measured with other weights than %s, so that AlexNet live does not use it. "
+            "Run results/unsure.py again.",
+            path,
+            weights,
+        )
+        return None
+    wanted = ("coefficients", "least", "threshold", "known", "unknown")
+    return {name: judge[name] for name in wanted}
+
+
 def page_state(weights):
     """Collect what the explorer reads: the reader's settings as they are at first, and its data."""
     network, fields, class_names = saved_description(weights)
@@ -159,6 +181,7 @@ def page_state(weights):
         "network": network,
         "fields": {name: field._asdict() for name, field in fields.items()},
         "class_names": class_names,
+        "judge": judge_of(weights),
         "pictures": {
             name: picture_url(load(), side)
             for name, load in PICTURES.items()
@@ -171,7 +194,8 @@ class AlexNetLive(SphinxDirective):
 
     def run(self):
         weights = Path(self.config.alexnet_live_weights)
-        self.env.note_dependency(str(weights))
+        for path in (weights, weights.with_suffix(".unsure.json")):
+            self.env.note_dependency(str(path))
         if not weights.is_file():
             logger.warning(
                 "AlexNet live needs the shipped weights, and there are none at %s.",
