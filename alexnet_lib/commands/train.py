@@ -71,7 +71,8 @@ def train(
         expect_one_of("--crops", crops, (1, 10))
         architecture.describe(variant, fc_units=fc_units)
         start("train", devices)
-        from .. import load_model, training
+        from .. import training
+        from ..model import load_model
 
         changes = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
         chosen = getattr(training.Recipe, recipe)(**given(changes))
