@@ -1,4 +1,4 @@
-"""A model in the formats of other programs, compared with itself before it is kept."""
+"""A model for other programs, or as a page, compared with itself before it is kept."""
 
 import importlib.util
 import json
@@ -11,13 +11,18 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import safetensors.numpy
 import tensorflow as tf
 
 from . import files, transfer
+from .architecture import Convolution, variant_named
+from .formats import quantization
+from .front_end import live_page
+from .model import description
 from .preprocessing import preprocess_layer
 from .terminal import printable
 
-FORMATS = {"savedmodel": ".savedmodel", "tflite": ".tflite", "onnx": ".onnx"}
+FORMATS = {"savedmodel": ".savedmodel", "tflite": ".tflite", "onnx": ".onnx", "web": ".web"}
 """The formats, and how the names of what is written end."""
 
 TOLERANCE = 1e-3
@@ -46,7 +51,9 @@ def export(model: keras.Model, to: str, path: str | Path) -> Exported:
     Args:
         model: from pictures 0..255 to probabilities, with a `Preprocess` layer.
         to: `"savedmodel"`: TensorFlow's, a folder. `"tflite"`: for telephones and small computers
-            (LiteRT). `"onnx"`: for ONNX Runtime and many others.
+            (LiteRT). `"onnx"`: for ONNX Runtime and many others. `"web"`: a folder whose
+            `index.html` runs the network in a browser, without a server and without a network; for
+            networks of AlexNet's layers.
         path: where. A file that is there is replaced, a folder is not.
 
     Raises:
@@ -73,7 +80,7 @@ def export(model: keras.Model, to: str, path: str | Path) -> Exported:
         with warnings.catch_warnings():
             # Of the packages that write the formats, about their own future.
             warnings.simplefilter("ignore")
-            outputs = _WRITERS[to](model, unfinished, names, pictures)
+            outputs = _WRITERS[to](model, unfinished, names, pictures, path.stem)
         difference = float(np.abs(outputs - expected).max())
         if not difference <= TOLERANCE:
             raise ValueError(
@@ -95,14 +102,14 @@ def _pictures(side: int) -> np.ndarray:
     return (smooth + fine).clip(0, 255).astype("float32")
 
 
-def _savedmodel(model: keras.Model, path: Path, names, pictures) -> np.ndarray:
+def _savedmodel(model: keras.Model, path: Path, names, pictures, title) -> np.ndarray:
     model.export(path, format="tf_saved_model", verbose=False)
     # A name keeps its variables alive until they are used.
     loaded = tf.saved_model.load(path)
     return loaded.serve(pictures).numpy()
 
 
-def _tflite(model: keras.Model, path: Path, names, pictures) -> np.ndarray:
+def _tflite(model: keras.Model, path: Path, names, pictures, title) -> np.ndarray:
     saved = path.with_suffix("")
     model.export(saved, format="tf_saved_model", verbose=False)
     contents = tf.lite.TFLiteConverter.from_saved_model(str(saved)).convert()
@@ -118,7 +125,7 @@ def _tflite(model: keras.Model, path: Path, names, pictures) -> np.ndarray:
     return outputs
 
 
-def _onnx(model: keras.Model, path: Path, names, pictures) -> np.ndarray:
+def _onnx(model: keras.Model, path: Path, names, pictures, title) -> np.ndarray:
     for package in ("tf2onnx", "onnxruntime"):
         if not importlib.util.find_spec(package):
             raise ImportError(
@@ -136,4 +143,44 @@ def _onnx(model: keras.Model, path: Path, names, pictures) -> np.ndarray:
     return session.run(None, {session.get_inputs()[0].name: pictures})[0]
 
 
-_WRITERS = {"savedmodel": _savedmodel, "tflite": _tflite, "onnx": _onnx}
+def _web(model: keras.Model, path: Path, names, pictures, title) -> np.ndarray:
+    try:
+        described = description(model)
+    except ValueError as error:
+        raise ValueError(
+            f"A page runs networks of AlexNet's layers, and this is none: {error} Export it as "
+            "tflite, onnx or savedmodel."
+        ) from error
+    rows, columns, channels = described.input_shape
+    first = described.layers[0]
+    if not isinstance(first, Convolution) or rows != columns or channels != 3:
+        raise ValueError(
+            f"A page runs networks that begin with a convolution of square RGB pictures; this one "
+            f"begins with {first.name} of {rows}×{columns}×{channels}."
+        )
+    preprocess = preprocess_layer(model)
+    constants = variant_named(preprocess.variant)
+    tensors = {}
+    for layer in described.layers:
+        keras_layer = model.get_layer(layer.name)
+        if not keras_layer.weights:
+            continue
+        kernel, bias = keras_layer.get_weights()
+        if layer is first:
+            # The page subtracts the mean colour and nothing else.
+            kernel = kernel * (preprocess.scale / np.array(constants.deviation))[:, None]
+        # As the page reads 8 bits: in steps of a scale, but here with the fractions of a step.
+        scale = quantization.scales(kernel)
+        tensors[f"{layer.name}/kernel"] = (kernel / scale).astype("float32")
+        tensors[f"{layer.name}/scale"], tensors[f"{layer.name}/bias"] = scale, bias
+    network = live_page.describe(described.layers, described.input_shape, constants.mean)
+    places = live_page.fields(described.layers, described.input_shape)
+    path.mkdir()
+    live_page.write_page(path, title, network, places, names, safetensors.numpy.save(tensors))
+    try:
+        return live_page.probabilities(path, network, pictures)
+    except ValueError as error:
+        raise ValueError(f"The page cannot run this network: {error}. It was not kept.") from error
+
+
+_WRITERS = {"savedmodel": _savedmodel, "tflite": _tflite, "onnx": _onnx, "web": _web}

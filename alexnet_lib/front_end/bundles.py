@@ -25,10 +25,15 @@ def source(name: str) -> str:
 
 def modules(name: str) -> list[str]:
     """The modules that `NAME.js` needs, each after those that it imports, itself last."""
+    return [*needed(source(name)), name]
+
+
+def needed(text: str) -> list[str]:
+    """The modules that a module's text needs, each after those that it imports."""
     found: list[str] = []
-    for _, imported in _IMPORT.findall(source(name)):
+    for _, imported in _IMPORT.findall(text):
         found += [module for module in modules(imported) if module not in found]
-    return [*found, name]
+    return found
 
 
 @cache

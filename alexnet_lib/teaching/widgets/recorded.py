@@ -5,11 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import traitlets
 
+from ...front_end.live_page import WHOLE
 from . import recordings
 from .explorer import Explorer
-
-WHOLE = 9999
-"""Steps after which every number is there."""
 
 CHAPTERS = {
     "convolution": ("02_convolution_arithmetic", "Convolution arithmetic"),
