@@ -13,7 +13,7 @@ BOOK := _build/html
 # The whole book in one file. The pages offer those that are there (book/_ext/book_pages.py).
 PDF := _build/alexnet-layer-by-layer.pdf
 EPUB := _build/alexnet-layer-by-layer.epub
-SOURCES := _config.yml _toc.yml $(shell find book alexnet_lib/weights alexnet_lib/teaching/widgets -type f -not -path '*/.ipynb_checkpoints/*' -not -path '*/__pycache__/*' -not -path '*/.ruff_cache/*')
+SOURCES := _config.yml _toc.yml $(shell find book alexnet_lib/weights alexnet_lib/front_end alexnet_lib/teaching/widgets -type f -not -path '*/.ipynb_checkpoints/*' -not -path '*/__pycache__/*' -not -path '*/.ruff_cache/*')
 NOTEBOOKS := $(wildcard book/*.ipynb)
 PORT ?= 8000
 BUILD = "$(VENV)/bin/jupyter-book" build book --config _config.yml --toc "$$PWD/_toc.yml" -W -n --keep-going --all -q
