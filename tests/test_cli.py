@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import unicodedata
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -512,6 +513,75 @@ def test_what_the_pictures_of_a_report_have_decided_is_said(pictures, trunk, tmp
     page = (tmp_path / "a.report.html").read_text("utf-8")
     assert page.count("These pictures also decided when a stage ended") == 1
     assert "also decided" not in alexnet(*command, "--out", tmp_path / "b.keras").stdout
+
+
+def telephone(root):
+    """As photographs come from a telephone: HEIC, turned by EXIF, bursts, videos and notes."""
+    heif = pytest.importorskip("pillow_heif")
+    heif.register_heif_opener()
+    random = np.random.default_rng(5)
+    for name, colour in (("Mohn (rot)", 0), ("Gra\u0308ser & Co", 1)):
+        (root / name).mkdir(parents=True)
+        for number in range(10):
+            noise = random.normal(0, 20, (60, 80, 3))
+            image = Image.fromarray((tiny.COLOURS[colour] + noise).clip(0, 255).astype("uint8"))
+            exif = image.getexif()
+            exif[0x0112] = (1, 3, 6, 8)[number % 4]
+            path = root / name / f"IMG_{number:04}"
+            if number % 2:
+                image.save(path.with_suffix(".HEIC"), "HEIF", quality=90)
+                path.with_suffix(".MOV").write_bytes(b"\0\0\0\x14ftypqt  ")
+            else:
+                image.save(path.with_suffix(".JPG"), "JPEG", quality=95, exif=exif)
+                image.save(f"{path}_BURST (1).jpg", "JPEG", quality=90, exif=exif)
+    (root / ".thumbnails").mkdir()
+    return root, 30
+
+
+def download(root):
+    """As data sets come: a zip with a folder around it, three parts, and what systems add."""
+    pictures = root / "inside"
+    for part, count in (("train", 8), ("val", 3), ("test", 4)):
+        make_pictures(pictures / part, {"red": count, "green": count}, seed=count)
+        for path in sorted(pictures.glob(f"{part}/*/*.png"))[::2]:
+            Image.open(path).save(path.with_suffix(".webp"), quality=95)
+            path.unlink()
+    archive = root / "archive (1).zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted(pictures.rglob("*.*")):
+            name = f"set/{path.relative_to(pictures).as_posix()}"
+            file.write(path, name)
+            file.writestr(f"__MACOSX/{name}", b"\0\5\x16\7")
+        file.writestr("set/train/red/Thumbs.db", b"\xd0\xcf\x11\xe0")
+        file.writestr("set/test/green/broken.webp", b"RIFF\0\0\0\0WEBP")
+    shutil.rmtree(pictures)
+    return archive, 8
+
+
+@pytest.mark.parametrize("made", [telephone, download])
+def test_two_peoples_photographs_go_through_all_commands(made, trunk, tmp_path):
+    source, count = made(tmp_path / "Fotos vom Juli") if made is telephone else made(tmp_path)
+    out = tmp_path / "a model.keras"
+    result = alexnet("finetune", source, "--out", out, "--trunk", trunk, "--head-only")
+    assert result.exit_code == 0, result.output
+    assert "2 classes" in result.stdout
+    measured = json.loads(alexnet("evaluate", out, "--data", source, "--json").stdout)
+    assert f"{measured['images']} images, 1 crop: top-1 {measured['top1']:.2%}" in result.stdout
+    assert measured["top1"] == 1
+    if made is telephone:
+        said = alexnet("predict", out, source, "--json")
+        answers = json.loads(said.stdout)
+        assert (said.exit_code, len(answers)) == (0, count)
+        for answer in answers:
+            folder = unicodedata.normalize("NFC", Path(answer["file"]).parent.name)
+            assert answer["predictions"][0]["class"] == folder
+    else:
+        assert measured["images"] == count
+        assert "for validation, 8 held out for the test." in result.stdout
+        assert "test/green/broken.webp (cut off or damaged" in result.stderr
+    web = alexnet("export", out, "--to", "web")
+    assert web.exit_code == 0, web.output
+    assert (tmp_path / "a model.web" / "index.html").is_file()
 
 
 # --- TensorFlow Datasets -------------------------------------------------------------------------

@@ -353,6 +353,16 @@ def test_the_look_is_in_the_list_of_files_and_is_computed_once(tmp_path, monkeyp
     assert opened(root)[0].size == 8
 
 
+def test_a_broken_picture_does_not_hide_behind_what_lies_beside(tmp_path):
+    """Telephones leave a video and a note beside a photograph."""
+    make(tmp_path / "photos", "a cat:5", "dogs:5")
+    for number in range(5):
+        (tmp_path / "photos" / "a cat" / f"{number}.MOV").write_bytes(b"\0\0\0\x14ftypqt  ")
+    (tmp_path / "photos" / "dogs" / "99.jpg").write_bytes(b"\xff\xd8\xff")
+    with pytest.warns(UserWarning, match=r"are no readable pictures: dogs/99\.jpg \(cut off .*MOV"):
+        data.load(tmp_path / "photos", "all", **SMALL)
+
+
 def test_a_readable_layout_says_nothing(tmp_path):
     make(tmp_path, *inside("train", *PETS), *inside("val", *PETS))
     assert layout.read(tmp_path).sentence() == ""

@@ -333,7 +333,9 @@ def _say(notes: Sequence[str]) -> None:
 def _report(root: Path, broken: Sequence[tuple[str, str]], total: int, strict: bool) -> None:
     if not broken:
         return
-    named = shown([f"{_name(root, path)} ({reason})" for path, reason in broken], 3)
+    # Photographs come with videos and notes beside them, behind which a broken one must not hide.
+    first = sorted(broken, key=lambda pair: Path(pair[0]).suffix.lower() not in pictures.SUFFIXES)
+    named = shown([f"{_name(root, path)} ({reason})" for path, reason in first], 3)
     message = f"{len(broken):,} of {total:,} files in {root} are no readable pictures: {named}."
     if strict:
         raise ValueError(f"{message} Mend or remove them, or load with strict=False.")
