@@ -13,11 +13,18 @@ import time
 from pathlib import Path
 
 import ipywidgets.embed
+import keras
 import nbformat.v4 as nbf
+import numpy as np
 import yaml
 from bs4 import BeautifulSoup
 from conftest import ROOT
 from pages import served as pages_on_a_server
+from PIL import Image
+from playwright.sync_api import expect
+
+from alexnet_lib import architecture, preprocess_input
+from alexnet_lib.model import build as build_network
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -77,6 +84,34 @@ def served(folder):
     """The address of the chapter on a server of its own."""
     with pages_on_a_server(folder) as address:
         yield f"{address}chapter.html"
+
+
+# ---- A network for explorers that run one --------------------------------------------------------
+
+TINY = (99, 99, 3)
+NAMES = ["one", "two", "three"]
+
+
+def tiny_network(variant="paper", seed=1):
+    """A small input and narrow dense layers; weights large enough that no layer falls silent."""
+    keras.utils.set_random_seed(seed)
+    random = np.random.default_rng(seed)
+    layers = architecture.describe(variant, fc_units=16, classes=len(NAMES))
+    model = build_network(layers, TINY)
+    for layer in model.layers:
+        if layer.weights:
+            kernel = layer.kernel.shape
+            spread = (2 / np.prod(kernel[:-1])) ** 0.5
+            weights = random.normal(0, spread, kernel), random.normal(0, 0.1, kernel[-1])
+            layer.set_weights(weights)
+    return layers, model
+
+
+def tiny_picture(seed=0, shape=TINY):
+    """What a model takes."""
+    random = np.random.default_rng(seed)
+    small = Image.fromarray(random.integers(0, 256, (9, 9, 3), "uint8"))
+    return np.asarray(preprocess_input(np.asarray(small.resize(shape[:2]), "float32")))
 
 
 # ---- In the browser ------------------------------------------------------------------------------
@@ -258,6 +293,27 @@ def swipe(page, x, y, dx, dy):
         touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     touch.detach()
+
+
+def assert_a_finger_drags(page, dragged, attribute, picture):
+    """What is dragged follows a finger; beside it, a finger scrolls the page."""
+    dragged.evaluate("(e) => e.scrollIntoView({ block: 'center' })")
+    box, before = dragged.bounding_box(), dragged.get_attribute(attribute)
+    swipe(page, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, 60, 0)
+    expect(dragged).not_to_have_attribute(attribute, before)
+    if "ex-grip" in dragged.get_attribute("class"):  # up and down, too, it does not let go
+        box, scrolled = dragged.bounding_box(), page.evaluate("window.scrollY")
+        middle = box["y"] + box["height"] / 2
+        swipe(page, box["x"] + box["width"] / 2, middle, 0, -60)
+        eventually(lambda: abs(dragged.bounding_box()["y"] - box["y"] + 60) < 12, True)
+        assert page.evaluate("window.scrollY") == scrolled
+    page.evaluate(DRAWN)
+    box, after = picture.bounding_box(), dragged.get_attribute(attribute)
+    scrolled = page.evaluate("window.scrollY")
+    swipe(page, box["x"] + 8, box["y"] + box["height"] - 8, 0, -200)
+    eventually(lambda: page.evaluate("window.scrollY") > scrolled + 50, True)
+    page.evaluate(DRAWN)
+    assert dragged.get_attribute(attribute) == after
 
 
 def contrast(one, other):

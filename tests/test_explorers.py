@@ -25,9 +25,11 @@ from bs4 import BeautifulSoup
 from conftest import fields_of
 from explorer_pages import (
     DRAWN,
+    NAMES,
     SMALL_TEXT,
     VIEW,
     assert_a_drag_is_answered,
+    assert_a_finger_drags,
     assert_nothing_jumps,
     assert_reached_by_keyboard,
     build,
@@ -38,6 +40,8 @@ from explorer_pages import (
     saved_state,
     served,
     swipe,
+    tiny_network,
+    tiny_picture,
 )
 from jupyter_client.manager import start_new_kernel
 from pages import AXE_OPTIONS, Tab
@@ -55,8 +59,10 @@ from alexnet_lib.teaching.widgets import (
     Activations,
     Augmentation,
     Dropout,
+    FeatureMaps,
     Flow,
     NetworkMap,
+    Occlusion,
     OneNumber,
     Pooling,
     ResponseNormalization,
@@ -109,6 +115,13 @@ def recorded():
     return model, pictures, quantization.read(pretrained.POCKET)[1]["class_names"]
 
 
+@functools.cache
+def tiny():
+    """The same, small: those that compute many passes take seconds with it."""
+    pictures = {"first": tiny_picture(1), "second": tiny_picture(2)}
+    return tiny_network()[1], pictures, NAMES
+
+
 CURVES = {"ReLU": (0.3, 20), "tanh": (0.1, 24), "sigmoid, slow": (0.03, 20)}
 
 # For each explorer: how a reader of the book gets it; what shows its answer; what can be dragged.
@@ -128,6 +141,12 @@ SAMPLES = {
     "training-runs": (lambda: TrainingRuns(some_runs()), ".ex-table", ".ex-curves"),
     "dropout-masks": (Dropout, "[id$=-about]", ".ex-units"),
     "activations": (Activations, ".ex-table", ".ex-functions"),
+    "feature-maps": (
+        lambda: FeatureMaps(*tiny()[:2], layer="conv3", channel=200),
+        "[id$=-unit]",
+        ".ex-photo",
+    ),
+    "occlusion": (lambda: Occlusion(*tiny(), size=30, stride=10), "[id$=-where]", ".ex-photo"),
     "shape-calculator": (lambda: ShapeCalculator(input_size=224), "[id$=-where]", ".ex-input"),
     "flow": (lambda: Flow(*recorded()), ".ex-flow-words", ".ex-flow-one svg"),
     "one-number": (
@@ -136,8 +155,14 @@ SAMPLES = {
         ".ex-map-box svg",
     ),
 }
-LARGEST = {"flow": 450_000, "one-number": 90_000}
+LARGEST = {"flow": 450_000, "one-number": 90_000, "feature-maps": 450_000}
 """Characters of those that bring the network's numbers; the others have room in 70,000."""
+HELD = {"feature-maps": (".ex-field", "d"), "occlusion": (".ex-cover", "x")}
+"""Where a finger takes hold of one thing on a picture, and the attribute that moves it."""
+SHAPES = {"feature-maps": ["Layer"]}
+"""Choices that show something of another shape, so that what follows moves."""
+CONTROL = "input[type=range], [data-layer=fc6]"
+"""Whose first is changed; an explorer without one has a list to choose from."""
 EVERY = pytest.mark.parametrize("name", SAMPLES)
 
 
@@ -539,12 +564,15 @@ def test_address_carries_the_settings_and_reset_takes_them_back(visited, address
     it = visited(name)
     page, panel = it.page, it.panel.element_handle()
     before = panel.evaluate(SHOWN)
-    control = it.panel.locator("input[type=range], [data-layer=fc6]").first
+    controls = it.panel.locator(CONTROL)
+    control = controls.first if controls.count() else it.panel.locator("select").first
     if control.get_attribute("type") == "range":
         most = control.input_value() == control.get_attribute("max")
         control.press("Home" if most else "End")
-    else:
+    elif control.get_attribute("data-layer"):
         control.click()
+    else:
+        control.select_option(index=1)
     page.wait_for_function(SHOWS, arg=[panel, before, False])
     page.wait_for_url(f"**#{name}?*")
     after, there = panel.evaluate(SHOWN), page.url
@@ -593,6 +621,12 @@ def test_a_finger_drags_and_the_page_still_scrolls(chromium, address, name):
     page.goto(address)
     page.wait_for_function(UNPACKED)
     it = Explorer(page, name)
+    if name in HELD:
+        held, attribute = HELD[name]
+        photograph = it.panel.locator(".ex-photo")
+        assert_a_finger_drags(page, it.panel.locator(held).first, attribute, photograph)
+        context.close()
+        return
     target = it.panel.locator(SAMPLES[name][2])
     target.evaluate("(e) => e.scrollIntoView({ block: 'center' })")
     box = target.bounding_box()
@@ -626,7 +660,7 @@ def test_no_text_is_smaller_than_12_pixels(opened, name, width):
 @pytest.mark.parametrize("width", [1280, 390])
 @EVERY
 def test_nothing_jumps_whatever_is_changed(opened, name, width):
-    assert_nothing_jumps(opened(name, width=width).panel)
+    assert_nothing_jumps(opened(name, width=width).panel, SHAPES.get(name, ()))
 
 
 # Units of every layer, at several steps of their sum.
@@ -699,7 +733,7 @@ def test_works_in_a_page_opened_as_a_file(opened, pages):
     assert it.page.locator(".explorer-panel").count() == len(SAMPLES)
 
 
-NOTEBOOK = """async ([source, state]) => {
+NOTEBOOK = """async ([source, state, first]) => {
     const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
     const { default: front } = await import(address);
     const heard = new Map();
@@ -711,9 +745,11 @@ NOTEBOOK = """async ([source, state]) => {
         save_changes: () => { window.saved = (window.saved ?? 0) + 1; },
     };
     const close = front.render({ model, el: document.body });
-    const control = document.querySelector("input[type=range], [data-layer=fc6]");
+    const control = document.querySelector(first) ?? document.querySelector("select");
     if (control.max) control.value = control.max;
-    control.dispatchEvent(new Event(control.max ? "input" : "click"));
+    if (control.options) control.selectedIndex = 1;
+    const kind = control.max ? "input" : control.options ? "change" : "click";
+    control.dispatchEvent(new Event(kind));
     await new Promise(requestAnimationFrame);
     const panels = document.querySelectorAll(".explorer > .explorer-panel").length;
     close();
@@ -727,7 +763,7 @@ def test_module_works_as_a_notebook_mounts_it(chromium, name):
     page = chromium.new_page()
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    got = page.evaluate(NOTEBOOK, [widget._esm, widget.page_state()])
+    got = page.evaluate(NOTEBOOK, [widget._esm, widget.page_state(), CONTROL])
     page.close()
     assert got == {"panels": 1, "saved": 1, "heard": 0}
     assert not errors

