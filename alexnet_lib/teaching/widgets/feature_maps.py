@@ -72,8 +72,8 @@ class FeatureMaps(Explorer):
         layers: of the model, with maps.
         picture, layer, channel: what is shown first. The first, and map 0, if not given.
         row, column: the unit that is chosen, counted from 0; the middle of the map if not given.
-        live: whether the book's page "AlexNet live" runs this network on these pictures. Then a link
-            leads from each unit to the same one there, where its number can be taken to pieces.
+        live: whether the book's page "AlexNet live" runs this network on these pictures. Then a
+            link leads from each unit to the same one there, whose number can be taken to pieces.
 
     Raises:
         ValueError: if there is no picture, a layer has no maps, or what should be shown first is
