@@ -1300,8 +1300,12 @@ def number(text):
 def opened_number(it, layer):
     """What the page says of the unit that is open, and the terms of its last line by name."""
     expect(it.panel.locator(".ex-number-title strong")).to_have_text(layer)
+    expect(it.panel.locator(".ex-number-box")).to_have_attribute("aria-busy", "false")
     value = number(it.panel.locator(".ex-number-value").inner_text())
-    terms = it.panel.locator(".ex-equation .ex-term").all_inner_texts()
+    # All at once: one after the other, a drawing may come between.
+    terms = it.panel.evaluate(
+        "(e) => [...e.querySelectorAll('.ex-equation .ex-term')].map((term) => term.innerText)"
+    )
     return value, {name: number(text) for text, name in (t.split("\n") for t in terms)}
 
 
@@ -1452,7 +1456,7 @@ def test_an_open_number_has_room_for_that_of_any_layer(opened, width):
         "(all) => all.map(e => e.dataset.layer)"
     ):
         it.layer(layer).click()
-        opened_number(it, layer)
+        expect(it.panel.locator(".ex-number-title strong")).to_have_text(layer)
         it.page.evaluate(DRAWN)
         height = it.panel.locator(".ex-number-box").evaluate("(e) => e.offsetHeight")
         heights.setdefault(height, []).append(layer)

@@ -376,12 +376,26 @@ class Widest extends Pass {
     return { channel: Math.max(channels - 4, 0), row: Math.max(rows - 2, 0), column: Math.max(columns - 2, 0) };
   }
 
+  /** One layer of each look, the one with the longest numbers. */
+  places() {
+    const looks = new Map();
+    this.layers.forEach((layer, place) => {
+      // The three grids of a convolution are as large for every kernel.
+      const look = [layer.kind, layer.activation, layer.function, place === 0].join();
+      const best = this.layers[looks.get(look)];
+      if (!best || layer.channels > best.channels) looks.set(look, place);
+    });
+    return [...looks.values()];
+  }
+
   value() {
     return 123.45;
   }
 
-  parts(...unit) {
-    return this.composed(...unit);
+  parts(place, ...unit) {
+    // Of each layer one unit is asked for, by the title and by its view.
+    if (!this.made?.has(place)) this.made = new Map([[place, this.composed(place, ...unit)]]);
+    return this.made.get(place);
   }
 }
 
@@ -776,7 +790,7 @@ export function numberView({ id, read, change, say, button }) {
         counted === depth ? remainder(score, [bias], digits) : sums.subarray(0, counted).reduce((sum, one) => sum + one, 0);
       barWords.textContent = counted
         ? `${place ? `Map ${first + index}` : COLOUR_NAMES[index]}: its ${taps} products add up to ${written(sums[index], digits)}. ` +
-          `${counted === depth ? `All ${depth}` : `${counted} of ${depth}`} channels together: ${written(partial, digits)}.`
+          `${counted} of ${depth} channels together: ${written(partial, digits)}.`
         : `${count(depth, "channel")} with ${taps} products each, ${commas(depth * taps)} in all.`;
       const rectified = parts.silent ? SILENT : says[layer.activation];
       writeEquation([
@@ -981,20 +995,35 @@ export function numberView({ id, read, change, say, button }) {
     if (roomFor === now) return;
     roomFor = now;
     const widest = new Widest(network);
-    // The parts first, since one may be at its longest where another is not; then all together.
-    for (const elements of [[title, cellWords, barWords, equation], [stage]]) {
-      for (const element of elements) element.style.minHeight = "";
-      const heights = elements.map(() => 0);
-      widest.layers.forEach((layer, place) => {
-        const unit = widest.settled({ layer: layer.name, ...widest.unit(place), step: Infinity });
-        for (const step of [unit.steps - 3, unit.steps]) {
-          show(widest, place, { ...unit, step, className: "" }, width);
-          title.lastChild.textContent = significant(1.2345e-5, 4);
-          elements.forEach((element, at) => (heights[at] = Math.max(heights[at], element.offsetHeight)));
-        }
-      });
-      elements.forEach((element, at) => (element.style.minHeight = `${heights[at]}px`));
+    const reserved = [title, cellWords, barWords, equation, stage];
+    for (const element of reserved) element.style.minHeight = "";
+    // Copies, out of sight: so that all are laid out at once, and not one after the other.
+    const copies = html("div", {
+      ...{ class: "ex-number-rooms", "aria-hidden": "true" },
+      style: `width: ${stage.clientWidth}px`,
+    });
+    stage.before(copies);
+    const rooms = widest.places().map((place) => {
+      const unit = widest.settled({ layer: widest.layers[place].name, ...widest.unit(place), step: Infinity });
+      show(widest, place, { ...unit, step: unit.steps, className: "" }, width);
+      title.lastChild.textContent = significant(1.2345e-5, 4);
+      const there = reserved.filter((element) => element === title || element === stage || element.parentNode === stage);
+      const parts = there.map((part) => [part, part.cloneNode(true)]);
+      copies.append(...parts.map(([, copy]) => copy));
+      return parts;
+    });
+    const tall = (element) => element.getBoundingClientRect().height;
+    const heights = new Map(reserved.map((element) => [element, 0]));
+    const higher = (element, height) => heights.set(element, Math.max(heights.get(element), height));
+    for (const [part, copy] of rooms.flat()) if (part !== stage) higher(part, tall(copy));
+    // A part may be at its longest where another is not: the stage has room for both.
+    for (const room of rooms) {
+      const [, whole] = room.find(([part]) => part === stage);
+      const spare = room.map(([part, copy]) => ([title, stage].includes(part) ? 0 : heights.get(part) - tall(copy)));
+      higher(stage, tall(whole) + spare.reduce((sum, more) => sum + more, 0));
     }
+    copies.remove();
+    for (const [element, height] of heights) element.style.minHeight = `${height}px`;
   }
 
   function show(pass, place, state, width) {
@@ -1050,10 +1079,11 @@ export function openableNumber(tools) {
   const { id, read, change, button } = tools;
   const view = numberView(tools);
   const box = html("div", { class: "ex-number-box", id: `${id}-number` }, ...view.parts);
-  const opener = button("", () => change({ opened: !read().opened }), { class: "ex-open", "aria-controls": box.id });
+  const closed = "Take this number to pieces";
+  const opener = button(closed, () => change({ opened: !read().opened }), { class: "ex-open", "aria-controls": box.id });
   function draw(pass, state, width) {
     opener.setAttribute("aria-expanded", String(state.opened));
-    opener.textContent = state.opened ? "Close the number" : "Take this number to pieces";
+    opener.textContent = state.opened ? "Close the number" : closed;
     box.hidden = !state.opened;
     if (!state.opened) return;
     box.setAttribute("aria-busy", String(!pass));
