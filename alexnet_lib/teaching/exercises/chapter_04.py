@@ -90,7 +90,7 @@ check_relu_backward = FunctionExercise(
     },
 )
 
-_ACTIVITIES = (
+_ACTIVATIONS = (
     ([[1, 0, 2], [3, 0, 0]],),
     ([[0, 0], [0, 0], [0, 0]],),
     ([[5, 0.1, 7]],),
@@ -99,27 +99,27 @@ _ACTIVITIES = (
 
 check_dead_units = FunctionExercise(
     question=(
-        "Write dead_units(activities): how many units are 0 for every picture? activities[p][u] is "
-        "the activity of unit u for picture p, 0 or above."
+        "Write dead_units(activations): how many units are 0 for every picture? "
+        "activations[p][u] is the activation of unit u for picture p, 0 or above."
     ),
-    solution=lambda activities: sum(not any(unit) for unit in zip(*activities, strict=True)),
-    cases=_ACTIVITIES,
+    solution=lambda activations: sum(not any(unit) for unit in zip(*activations, strict=True)),
+    cases=_ACTIVATIONS,
     hints=(
-        "A unit is a column: its activities for all pictures.",
-        "zip(*activities) gives the columns; any(column) is True if one of its numbers is not 0.",
+        "A unit is a column: its activations for all pictures.",
+        "zip(*activations) gives the columns; any(column) is True if one of its numbers is not 0.",
     ),
     mistakes={
         "It counts zeros. A unit that is 0 for one picture may still work for another.": (
-            lambda activities: sum(number == 0 for picture in activities for number in picture)
+            lambda activations: sum(number == 0 for picture in activations for number in picture)
         ),
         "It counts units that are 0 for some picture; a dead one is 0 for all.": (
-            lambda activities: sum(not all(unit) for unit in zip(*activities, strict=True))
+            lambda activations: sum(not all(unit) for unit in zip(*activations, strict=True))
         ),
         "It counts pictures. Units are the columns.": (
-            lambda activities: sum(not any(picture) for picture in activities)
+            lambda activations: sum(not any(picture) for picture in activations)
         ),
         "It counts the units that are not dead.": (
-            lambda activities: sum(any(unit) for unit in zip(*activities, strict=True))
+            lambda activations: sum(any(unit) for unit in zip(*activations, strict=True))
         ),
     },
 )

@@ -73,7 +73,7 @@ def _pool5_sees(kernel: int, stride: int) -> int:
 check_pool5_sees = NumberExercise(
     question=(
         "How many pixels per side is the receptive field of pool5 if all three poolings have "
-        "windows of 2 in steps of 2?"
+        "windows of 2 with a stride of 2?"
     ),
     answer=_pool5_sees(2, 2),
     hints=(

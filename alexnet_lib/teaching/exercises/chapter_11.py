@@ -79,7 +79,7 @@ check_scaled_rate = NumberExercise(
 
 check_hours_for_imagenet = NumberExercise(
     question=(
-        "How many hours do 90 epochs over 1.2 million pictures take at 2,000 pictures a second?"
+        "How many hours do 90 epochs over 1.2 million pictures take at 2,000 pictures per second?"
     ),
     answer=90 * 1.2e6 / 2000 / 3600,
     tolerance=0.01,
