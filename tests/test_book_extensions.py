@@ -97,7 +97,19 @@ BRITISH = re.compile(
 )
 SPELLED_ALIKE = {
     *("four", "hour", "hours", "your", "yours"),
-    *("advise", "arise", "arises", "noise", "raise", "raised", "raises", "rise", "rises", "rising"),
+    *(
+        "advise",
+        "advises",
+        "arise",
+        "arises",
+        "noise",
+        "raise",
+        "raised",
+        "raises",
+        "rise",
+        "rises",
+        "rising",
+    ),
     "kaiser",  # an author
 }
 
