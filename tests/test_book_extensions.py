@@ -97,19 +97,8 @@ BRITISH = re.compile(
 )
 SPELLED_ALIKE = {
     *("four", "hour", "hours", "your", "yours"),
-    *(
-        "advise",
-        "advises",
-        "arise",
-        "arises",
-        "noise",
-        "raise",
-        "raised",
-        "raises",
-        "rise",
-        "rises",
-        "rising",
-    ),
+    *("advise", "advises", "arise", "arises", "noise", "raise", "raised", "raises"),
+    *("rise", "rises", "rising"),
     "kaiser",  # an author
 }
 
