@@ -614,7 +614,7 @@ def test_a_drag_is_answered_within_50_ms(visited, name):
     it.press("Reset")
 
 
-# The shape calculator's window is taken hold of where it is, and tapped elsewhere: a test of its own.
+# The window of the shape calculator is taken hold of where it is; that has a test of its own.
 @pytest.mark.parametrize("name", [name for name in SAMPLES if name != "shape-calculator"])
 def test_a_finger_drags_and_the_page_still_scrolls(chromium, address, name):
     context = chromium.new_context(viewport={"width": 390, "height": 800}, has_touch=True)
