@@ -1250,3 +1250,9 @@ def test_dropout_shows_one_draw_and_many(opened):
     assert "spread 0." in Dropout(rate=0.0).still()
     with pytest.raises(ValueError, match=r"\(2,\) weights and \(3,\) activities"):
         Dropout([1, 2, 3], [1, 2])
+
+
+def test_the_flow_stands_on_the_page(opened):
+    """Sheets of maps have a grey ground; the names beside the flow's maps are to be read."""
+    canvas = opened("flow").panel.locator(".ex-way > canvas")
+    assert canvas.evaluate("(e) => getComputedStyle(e).backgroundColor") == "rgba(0, 0, 0, 0)"
