@@ -559,7 +559,7 @@ def download(root):
 
 
 @pytest.mark.parametrize("made", [telephone, download])
-def test_two_peoples_photographs_go_through_all_commands(made, trunk, tmp_path):
+def test_two_peoples_photographs_go_through_all_commands(made, trunk, tmp_path, monkeypatch):
     source, count = made(tmp_path / "Fotos vom Juli") if made is telephone else made(tmp_path)
     out = tmp_path / "a model.keras"
     result = alexnet("finetune", source, "--out", out, "--trunk", trunk, "--head-only")
@@ -582,6 +582,14 @@ def test_two_peoples_photographs_go_through_all_commands(made, trunk, tmp_path):
     web = alexnet("export", out, "--to", "web")
     assert web.exit_code == 0, web.output
     assert (tmp_path / "a model.web" / "index.html").is_file()
+    small = replace(architecture.VARIANTS["paper"], input_size=67)
+    monkeypatch.setitem(architecture.VARIANTS, "paper", small)
+    run = tmp_path / "a run"
+    options = ("--epochs", 1, "--fc-units", 8, "--run-dir", run)
+    trained = alexnet("train", source, *options)
+    assert trained.exit_code == 0, trained.output
+    assert f"{measured['images']} images, 1 crop: top-1" in trained.stdout
+    assert (run / "report.html").is_file()
 
 
 # --- TensorFlow Datasets -------------------------------------------------------------------------
