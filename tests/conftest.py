@@ -44,7 +44,7 @@ def notebooks() -> list[Path]:
 def fields_of(variant: str, input_size: int | None = None) -> dict:
     """Where the units of each layer of a variant look, as explorers take it."""
     from alexnet_lib.architecture import trace, variant_named
-    from alexnet_lib.teaching.widgets.receptive_fields import field_of
+    from alexnet_lib.front_end.receptive_fields import field_of
 
     records = trace(input_size or variant_named(variant).input_size, variant)
     return {record.name: field_of(record) for record in records}

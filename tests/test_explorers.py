@@ -53,7 +53,7 @@ from traitlets import TraitError
 from alexnet_lib import AlexNet, LocalResponseNormalization, architecture, augmentation, pretrained
 from alexnet_lib.data.pictures import square_of_array
 from alexnet_lib.formats import quantization
-from alexnet_lib.front_end import bundles
+from alexnet_lib.front_end import bundles, photographs
 from alexnet_lib.teaching import colours, plots
 from alexnet_lib.teaching.widgets import (
     Activations,
@@ -69,7 +69,6 @@ from alexnet_lib.teaching.widgets import (
     ShapeCalculator,
     TrainingRuns,
     activations,
-    photographs,
     random_numbers,
 )
 from alexnet_lib.teaching.widgets.activations import DERIVATIVES, FUNCTIONS, gradient_through_depth

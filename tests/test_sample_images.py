@@ -12,7 +12,7 @@ from conftest import ROOT
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from alexnet_lib.teaching.sample_images import SAMPLE_IMAGES
+from alexnet_lib.front_end.sample_images import SAMPLE_IMAGES
 
 EACH = pytest.mark.parametrize("image", SAMPLE_IMAGES.values(), ids=SAMPLE_IMAGES)
 TERMS = {
@@ -40,7 +40,7 @@ import json, socket
 def refuse(*arguments, **settings):
     raise OSError("a photograph asked for the network")
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
-from alexnet_lib.teaching.sample_images import SAMPLE_IMAGES
+from alexnet_lib.front_end.sample_images import SAMPLE_IMAGES
 print(json.dumps({name: image.pixels().shape for name, image in SAMPLE_IMAGES.items()}))
 """
     answer = subprocess.run(

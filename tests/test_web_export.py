@@ -167,7 +167,7 @@ def test_exporting_needs_nothing_that_serves_the_book():
         "for name in ('anywidget', 'IPython', 'traitlets', 'tabulate'): sys.modules[name] = None\n"
         "from alexnet_lib.front_end import bundles, live_page\n"
         "assert live_page.program() and live_page.tensorflow_js().is_dir()\n"
-        "assert [bundles.source(name) for name in bundles.needed(bundles.source('flow'))]\n"
+        "assert [bundles.source(name) for name in bundles.modules('flow')]\n"
         "assert not [name for name in sys.modules if name.startswith('alexnet_lib.teaching')]\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -1,15 +1,17 @@
 """The front ends as browsers take them: one module for anywidget, classic scripts for a page.
 
 A front end is `NAME.js` in `teaching/widgets`, an ECMAScript module that imports names from others
-there and nothing else. anywidget wants one module that imports nothing; a page that was opened as a
-file loads no modules at all, only classic scripts.
+there and nothing else; that of the live page, `live.js`, stands here. anywidget wants one module
+that imports nothing; a page that was opened as a file loads no modules at all, only classic
+scripts.
 """
 
 import re
 from functools import cache
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[1] / "teaching" / "widgets"
+HERE = Path(__file__).parent
+FOLDER = HERE.parent / "teaching" / "widgets"
 
 _IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./(\w+)\.js";\n', re.MULTILINE)
 _EXPORTED = re.compile(r"^export (?:async )?(?:function|const|class) (\w+)", re.MULTILINE)
@@ -20,20 +22,16 @@ _LEFT_OVER = re.compile(r"^\s*(?:export\b|import\b(?!\s*\()).*", re.MULTILINE)
 
 def source(name: str) -> str:
     """The module `NAME.js` as it was written."""
-    return (FOLDER / f"{name}.js").read_text("utf-8")
+    path = FOLDER / f"{name}.js"
+    return (path if path.exists() else HERE / path.name).read_text("utf-8")
 
 
 def modules(name: str) -> list[str]:
     """The modules that `NAME.js` needs, each after those that it imports, itself last."""
-    return [*needed(source(name)), name]
-
-
-def needed(text: str) -> list[str]:
-    """The modules that a module's text needs, each after those that it imports."""
     found: list[str] = []
-    for _, imported in _IMPORT.findall(text):
+    for _, imported in _IMPORT.findall(source(name)):
         found += [module for module in modules(imported) if module not in found]
-    return found
+    return [*found, name]
 
 
 @cache

@@ -18,8 +18,8 @@ import dataclasses
 import gzip
 import hashlib
 import html
-import io
 import json
+import math
 import os
 import re
 import shutil
@@ -32,10 +32,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from .. import architecture
-from . import bundles
+from . import bundles, photographs
+from .receptive_fields import field_of
+from .sample_images import SAMPLE_IMAGES
 
 HERE = Path(__file__).parent
 
@@ -48,13 +49,8 @@ BINARY = "tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm"
 PART = 512 * 1024
 """Bytes of the weights that one script carries."""
 
-PICTURES = {
-    "cat": "chelsea",
-    "motorcycle": "stereo_motorcycle",
-    "rocket": "rocket",
-    "coffee": "coffee",
-}
-"""Photographs that scikit-image brings with it."""
+PICTURES = ("cat", "motorcycle", "rocket", "coffee")
+"""Of `SAMPLE_IMAGES`."""
 
 MARK = 'data-explorer="live"'
 
@@ -86,23 +82,8 @@ def describe(layers, input_shape=(227, 227, 3), mean=architecture.ILSVRC_MEAN) -
 
 def fields(layers, input_shape) -> dict:
     """Where the units of each layer look: size, jump and start, in pixels."""
-    return {
-        record.name: {"size": record.receptive_field, "jump": record.jump, "start": record.start}
-        for record in architecture.trace_layers(layers, tuple(input_shape))
-    }
-
-
-def picture_url(name: str, side: int) -> str:
-    """A photograph of scikit-image as a `data:` address: a JPEG of its central square."""
-    import skimage.data
-
-    pixels = getattr(skimage.data, name)()
-    # The motorcycle is a stereo pair with a depth map.
-    pixels = pixels[0] if isinstance(pixels, tuple) else pixels
-    image = ImageOps.fit(Image.fromarray(pixels), (side, side), Image.Resampling.BILINEAR)
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=90)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+    records = architecture.trace_layers(layers, tuple(input_shape))
+    return {record.name: field_of(record)._asdict() for record in records}
 
 
 def page_state(
@@ -119,7 +100,7 @@ def page_state(
     side = network["input_shape"][0]
     size = min(64, side // 2)
     return {
-        "picture": next(iter(PICTURES)),
+        "picture": PICTURES[0],
         "layer": network["layers"][0]["name"],
         "channel": 0,
         "row": 27,
@@ -147,7 +128,10 @@ def page_state(
         "fields": places,
         "class_names": list(class_names),
         "judge": judge,
-        "pictures": {name: picture_url(source, side) for name, source in PICTURES.items()},
+        "pictures": {
+            name: photographs.data_url(SAMPLE_IMAGES[name].pixels(), side, largest=math.inf)
+            for name in PICTURES
+        },
     }
 
 
@@ -278,7 +262,7 @@ def write_runtime(runtime: Path, folder: Path) -> None:
 
 def program() -> str:
     """What draws the page, as a script."""
-    return bundles.as_script("live", (HERE / "live.js").read_text("utf-8"))
+    return bundles.as_script("live", bundles.source("live"))
 
 
 # --- a page by itself ----------------------------------------------------------------------------
@@ -305,18 +289,17 @@ def write_page(
     write_network(weights, live)
     write_runtime(runtime, live)
     write_sizes(live)
-    needed = bundles.needed((HERE / "live.js").read_text("utf-8"))
+    modules = bundles.modules("live")
     styles = []
-    for module in needed:
+    for module in modules:
         script = bundles.as_script(module, bundles.source(module))
         (explorers / f"{module}.js").write_text(script, "utf-8")
         if (style := bundles.FOLDER / f"{module}.css").exists():
             shutil.copy(style, explorers)
             styles.append(f"explorers/{style.name}")
-    (explorers / "live.js").write_text(program(), "utf-8")
     shutil.copy(HERE / "host.js", explorers)
     scripts = ["live/files.js", "live/network.js"]
-    scripts += [f"explorers/{module}.js" for module in (*needed, "live", "host")]
+    scripts += [f"explorers/{module}.js" for module in (*modules, "host")]
     page = _PAGE.substitute(
         name=html.escape(name),
         count=f"{len(class_names):,}",

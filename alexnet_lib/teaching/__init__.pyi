@@ -4,6 +4,5 @@ from . import differences as differences
 from . import exercises as exercises
 from . import notebook as notebook
 from . import plots as plots
-from . import sample_images as sample_images
 from . import towers as towers
 from . import widgets as widgets

@@ -6,12 +6,11 @@ models of the library's users as such pages. All of it stands in `_static/live/`
 loads any.
 """
 
-import hashlib
 import json
 from pathlib import Path
 
 import alexnet_lib
-from alexnet_lib import architecture
+from alexnet_lib import architecture, files
 from alexnet_lib.front_end import live_page
 from alexnet_lib.front_end.live_page import (
     MARK,
@@ -60,7 +59,7 @@ def judge_of(weights):
     if not path.is_file():
         return None
     judge = json.loads(path.read_text("utf-8"))
-    if judge["weights"] != hashlib.sha256(weights.read_bytes()).hexdigest():
+    if judge["weights"] != files.sha256(weights):
         logger.warning(
             "%s was measured with other weights than %s, so that AlexNet live does not use it. "
             "Run results/unsure.py again.",

@@ -39,18 +39,6 @@ def write_scripts(app):
     shutil.copy(HOST, folder / "host.js")
 
 
-def modules_of(name):
-    """The modules that an explorer needs. One of an extension's own may import all that are shared."""
-    if (bundles.FOLDER / f"{name}.js").exists():
-        return bundles.modules(name)
-    parts = [
-        module
-        for part in sorted(bundles.shared())
-        for module in bundles.modules(part)
-    ]
-    return [*dict.fromkeys(parts), name]
-
-
 def add_scripts(app, pagename, templatename, context, doctree):
     if app.builder.name != "html":
         return  # an explorer is its picture there
@@ -58,7 +46,7 @@ def add_scripts(app, pagename, templatename, context, doctree):
     if not names:
         return
     modules = dict.fromkeys(
-        module for name in names for module in modules_of(name)
+        module for name in names for module in bundles.modules(name)
     )
     for module in modules:
         if (bundles.FOLDER / f"{module}.css").exists():

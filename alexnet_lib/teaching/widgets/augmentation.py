@@ -3,7 +3,8 @@
 import numpy as np
 import traitlets
 
-from . import photographs, stills
+from ...front_end import photographs
+from . import stills
 from .explorer import Explorer
 
 SIZES = (224, 227)

@@ -6,10 +6,11 @@ import numpy as np
 import traitlets
 
 from ...architecture import LayerTrace
-from . import photographs, stills
+from ...front_end import photographs
+from ...front_end.receptive_fields import Field, field_of
+from . import stills
 from .explorer import Explorer
 from .packing import map_url, packed
-from .receptive_fields import Field, field_of
 
 LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 LEVELS = 127

@@ -3,7 +3,8 @@
 import numpy as np
 import traitlets
 
-from . import photographs, recordings, stills
+from ...front_end import photographs
+from . import recordings, stills
 from .packing import map_url
 from .recorded import Recorded
 

@@ -3,10 +3,11 @@
 import traitlets
 
 from ... import architecture
+from ...front_end import photographs
+from ...front_end.receptive_fields import field_of
 from ..colours import colour_of, kind_named
-from . import photographs, stills
+from . import stills
 from .explorer import Explorer
-from .receptive_fields import field_of
 
 
 def links(record: architecture.LayerTrace, towers: int) -> str:

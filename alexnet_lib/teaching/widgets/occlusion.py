@@ -6,7 +6,8 @@ import numpy as np
 import traitlets
 
 from ...architecture import ILSVRC_MEAN
-from . import photographs, stills
+from ...front_end import photographs
+from . import stills
 from .explorer import Explorer
 from .packing import map_url, packed
 

@@ -1,7 +1,8 @@
 """One number: what a single unit of a network is made of, down to each product."""
 
-from . import photographs, stills
-from .receptive_fields import Field
+from ...front_end import photographs
+from ...front_end.receptive_fields import Field
+from . import stills
 from .recorded import Recorded
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import traitlets
 
-from . import photographs, stills
+from ...front_end import photographs
+from . import stills
 from .explorer import Explorer
 
 WINDOWS = {"overlapping": (3, 2), "plain": (2, 2)}

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ...front_end.receptive_fields import field_of
 from ..colours import kind_named
 from .network_map import links
 from .packing import packed
-from .receptive_fields import field_of
 
 COLOUR_STEP = 5
 """Between two levels of a colour. The recorded picture has 52 levels of each, and the network saw

@@ -6,9 +6,10 @@ import numpy as np
 import traitlets
 
 from ... import architecture
-from . import photographs, stills
+from ...front_end import photographs
+from ...front_end.receptive_fields import field_of
+from . import stills
 from .explorer import Explorer
-from .receptive_fields import field_of
 
 PLACES_A_SIDE = 5
 BEFORE, AFTER = 'fill="#56b4e9" fill-opacity="0.6"', 'fill="#0072b2"'

@@ -11,7 +11,7 @@ LARGEST = 20_000
 """Characters of a data URL; a saved notebook holds it twice."""
 
 
-def data_url(photograph, side: int = SIDE, largest: int = LARGEST) -> str:
+def data_url(photograph, side: int = SIDE, largest: float = LARGEST) -> str:
     """A square photograph as a `data:` address of a JPEG, the best that fits in `largest`.
 
     Args:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .widgets import photographs
+from . import photographs
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ...architecture import LayerTrace
+from ..architecture import LayerTrace
 
 
 class Field(NamedTuple):
