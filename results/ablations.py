@@ -18,7 +18,6 @@ Writes ablations.json after each run, and goes on where it was stopped.
 
 import argparse
 import json
-import math
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -140,12 +139,9 @@ class Experiment:
 
     def measure(self, training, augmentation: dict, rate: float, seed: int, tests) -> dict:
         training.restart(seed)
-        steps = EPOCHS * -(-len(self.train[0]) // BATCH)
-        rates = (rate * (1 + math.cos(math.pi * (i + 0.5) / steps)) / 2 for i in range(steps))
         chosen = augmentation | {"lighting": self.lighting if augmentation["lighting"] else None}
         batches = cifar10.batches(*self.train, SIZE, batch=BATCH, seed=seed, **chosen)
-        for _ in range(EPOCHS):
-            training.epoch(batches, rates)
+        training.train(batches, EPOCHS, -(-len(self.train[0]) // BATCH), rate)
         return {
             "training_error": round(training.error(cifar10.batches(*self.train, SIZE)), 4),
             "test_error": round(training.error(cifar10.batches(*tests, SIZE)), 4),

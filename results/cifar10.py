@@ -1,5 +1,7 @@
-"""CIFAR-10 in memory, and a plain loop of training: what figure1.py and ablations.py share."""
+"""CIFAR-10 in memory, and a plain loop of training: what figure1.py, ablations.py and pooling.py
+share."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -78,6 +80,13 @@ class Training:
         self.model.set_weights(keras.models.clone_model(self.model).get_weights())
         for variable in self.optimizer.variables:
             variable.assign(tf.zeros_like(variable))
+
+    def train(self, batches: tf.data.Dataset, epochs: int, steps: int, rate: float) -> None:
+        """Epochs of so many steps, at half a cosine from this rate down to 0."""
+        steps *= epochs
+        rates = (rate * (1 + math.cos(math.pi * (i + 0.5) / steps)) / 2 for i in range(steps))
+        for _ in range(epochs):
+            self.epoch(batches, rates)
 
     def epoch(self, batches: tf.data.Dataset, rates: Iterator[float]) -> float:
         """One pass; returns the share of wrong answers on the way."""

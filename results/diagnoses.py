@@ -112,16 +112,16 @@ def finished_epochs(run_dir: Path) -> list[dict]:
     return [row | {"epoch": int(row["epoch"])} for row in rows]
 
 
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="RUN", help=f"of {', '.join(CASES)}; or all")
-    names = parser.parse_args(arguments).names or list(CASES)
-    unknown = sorted(set(names) - set(CASES))
-    if unknown:
-        parser.error(f"there is no run {unknown[0]!r}; runs are {', '.join(CASES)}")
-    for name in names:
+def record(cases: dict[str, Case], path: Path, what: str, about: str, arguments) -> None:
+    """The program: trains the cases that are named, or all, and writes a record for each."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
+    for name in records.chosen(parser, cases, what, arguments).names:
         with tempfile.TemporaryDirectory() as folder:
-            records.update(RESULTS, name, train(CASES[name], Path(folder) / "run"))
+            records.update(path, name, train(cases[name], Path(folder) / "run"))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    record(CASES, RESULTS, "run", __doc__, arguments)
 
 
 if __name__ == "__main__":

@@ -178,15 +178,11 @@ def table(results: dict) -> Table:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="RUN", help=f"of {', '.join(RUNS)}; or all")
     parser.add_argument("--data", default="flowers", help="folder, archive or name (%(default)s)")
     parser.add_argument("--runs", type=Path, default=HERE.parent / "runs", help="checkpoints")
     parser.add_argument("--show", action="store_true", help="only print what is recorded")
-    given = parser.parse_args(arguments)
-    unknown = sorted(set(given.names) - set(RUNS))
-    if unknown:
-        parser.error(f"there is no run {unknown[0]!r}; runs are {', '.join(RUNS)}")
-    for name in [] if given.show else given.names or list(RUNS):
+    given = records.chosen(parser, RUNS, "run", arguments)
+    for name in [] if given.show else given.names:
         run = measure(
             name, RUNS[name], given.data, given.runs / f"flowers-{name.replace(' ', '-')}"
         )

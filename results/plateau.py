@@ -10,13 +10,10 @@ constant rate of 0.01 (it is never divided within 15 epochs), biases of 1, N(0, 
 each case: a minute or two each on two quiet cores.
 """
 
-import argparse
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import diagnoses
-import records
 
 RESULTS = Path(__file__).resolve().parent / "plateau.json"
 
@@ -39,16 +36,7 @@ CASES = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; or all")
-    names = parser.parse_args(arguments).names or list(CASES)
-    unknown = sorted(set(names) - set(CASES))
-    if unknown:
-        parser.error(f"there is no case {unknown[0]!r}; cases are {', '.join(CASES)}")
-    for name in names:
-        with tempfile.TemporaryDirectory() as folder:
-            run = diagnoses.train(CASES[name], Path(folder) / "run")
-            records.update(RESULTS, name, run)
+    diagnoses.record(CASES, RESULTS, "case", __doc__, arguments)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ each test picture are compared. Writes pooling.json.
 """
 
 import argparse
+import itertools
 import json
-import math
 import os
 import time
 from pathlib import Path
@@ -67,11 +67,8 @@ def answers(training: cifar10.Training, pictures, labels) -> np.ndarray:
 
 def train(training: cifar10.Training, examples, rate: float, seed: int) -> None:
     training.restart(seed)
-    steps = EPOCHS * -(-len(examples[0]) // BATCH)
-    rates = (rate * (1 + math.cos(math.pi * (i + 0.5) / steps)) / 2 for i in range(steps))
     batches = cifar10.batches(*examples, SIZE, batch=BATCH, seed=seed)
-    for _ in range(EPOCHS):
-        training.epoch(batches, rates)
+    training.train(batches, EPOCHS, -(-len(examples[0]) // BATCH), rate)
 
 
 def measure(window: int, examples, trial, tests) -> tuple[dict, list[np.ndarray]]:
@@ -123,12 +120,10 @@ def main(arguments: list[str] | None = None) -> None:
             "command": f"python results/pooling.py --data {Path(given.data).name}",
         }
         measured = {window: measure(window, examples, trial, tests) for window in WINDOWS}
-        (wide, wide_right), (narrow, narrow_right) = measured.values()
-        for run, *right in zip(wide["runs"], wide_right, narrow_right, strict=True):
-            run["only_this_right"] = int(np.count_nonzero(right[0] & ~right[1]))
-        for run, *right in zip(narrow["runs"], narrow_right, wide_right, strict=True):
-            run["only_this_right"] = int(np.count_nonzero(right[0] & ~right[1]))
-        for window, record in zip(WINDOWS, (wide, narrow), strict=True):
+        for window, other in itertools.permutations(WINDOWS):
+            (record, right), (_, others) = measured[window], measured[other]
+            for run, this, that in zip(record["runs"], right, others, strict=True):
+                run["only_this_right"] = int(np.count_nonzero(this & ~that))
             records.update(RESULTS, f"{window}/2", shared | record | records.surroundings())
     if not RESULTS.exists():
         parser.error(f"nothing is recorded yet: {RESULTS.name} is not there")

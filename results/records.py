@@ -18,6 +18,27 @@ def update(path: Path, name: str, record: dict) -> None:
     files.write_text(path, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
 
 
+def chosen(parser, known, what: str, arguments: list[str] | None):
+    """What was given: `names` are those of `known` that were named, or all.
+
+    An unknown one ends the program.
+
+    Args:
+        parser: an `argparse.ArgumentParser` with the program's other arguments.
+        known: names → what they stand for.
+        what: one of them is called, such as "run".
+    """
+    parser.add_argument(
+        "names", nargs="*", metavar=what.upper(), help=f"of {', '.join(known)}; or all"
+    )
+    given = parser.parse_args(arguments)
+    unknown = sorted(set(given.names) - set(known))
+    if unknown:
+        parser.error(f"there is no {what} {unknown[0]!r}; {what}s are {', '.join(known)}")
+    given.names = given.names or list(known)
+    return given
+
+
 def source(given: str) -> dict:
     """A folder, archive or named data set: its name, and what an archive contains as SHA-256.
 

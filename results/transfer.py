@@ -90,11 +90,7 @@ def measure(way: str, number: int, test) -> dict:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("ways", nargs="*", metavar="WAY", help=f"of {', '.join(WAYS)}; or all")
-    ways = parser.parse_args(arguments).ways or list(WAYS)
-    unknown = sorted(set(ways) - set(WAYS))
-    if unknown:
-        parser.error(f"there is no way {unknown[0]!r}; ways are {', '.join(WAYS)}")
+    ways = records.chosen(parser, WAYS, "way", arguments).names
     test = data.load("photos", "test", batch_size=32, cache="memory")
     for number in NUMBERS:
         for way in ways:

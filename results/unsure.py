@@ -18,7 +18,6 @@ live" reads what is written, and so may every other page that runs the network.
 """
 
 import argparse
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -27,11 +26,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-import tensorflow as tf
 from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
-from alexnet_lib import AlexNet, data, files, pretrained
+from alexnet_lib import AlexNet, data, files, inspection, pretrained
 from alexnet_lib.preprocessing import with_preprocessing
 
 ALLOWED = 0.05
@@ -66,14 +64,11 @@ def answers(model, source, names, left_out, limit):
     if not wanted:
         what = "none of the network's classes" if left_out is None else "no other classes"
         raise SystemExit(f"{source} has {what}; it has {', '.join(dataset.class_names)}.")
-    forward = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
-    found, labels = [], []
-    for images, truth in dataset.epoch():
-        found.append(forward(images).numpy())
-        labels.append(np.array(dataset.class_names)[truth.numpy()])
-    labels = np.concatenate(labels)
+    forward = inspection.models.compiled(model)
+    found = np.concatenate([forward(images).numpy() for images, _ in dataset.epoch()])
+    labels = np.array(dataset.class_names)[dataset.labels]
     chosen = np.isin(labels, list(wanted))
-    return np.concatenate(found)[chosen], labels[chosen]
+    return found[chosen], labels[chosen]
 
 
 def alike(labels):
@@ -158,7 +153,7 @@ def main(arguments):
         return np.concatenate(probabilities), np.char.add(origin, np.concatenate(labels))
 
     result = {
-        "weights": hashlib.sha256(arguments.weights.read_bytes()).hexdigest(),
+        "weights": files.sha256(arguments.weights),
         **measure(
             collected(arguments.known, None), collected(arguments.unknown, arguments.leave_out)
         ),
