@@ -5,6 +5,7 @@ Nothing here needs TensorFlow.
 
 import statistics
 import time
+from functools import partial
 
 from alexnet_lib import architecture
 
@@ -12,6 +13,8 @@ try:
     import torch
 except ImportError:
     torch = None
+
+LEARNING_RATE, MOMENTUM, WEIGHT_DECAY = 0.01, 0.9, 0.0005
 
 
 def interleaved(calls, rounds):
@@ -77,3 +80,44 @@ def pytorch():
         if getattr(layer, "activation", None) == "relu":
             modules.append(torch.nn.ReLU())
     return torch.nn.Sequential(*modules)
+
+
+def pytorch_steps(precision: str, best: bool, images, labels, device: str = "cpu"):
+    """PyTorch as it comes, or at its best: channels last, compiled, the optimizer one kernel.
+
+    Args:
+        precision: `"float32"`, or `"bfloat16"` by autocast.
+        images: float32 `(batch, height, width, 3)`; they stay on the device, as the labels do.
+
+    Returns:
+        A training step, and a forward pass; each gives a tensor, the loss and the logits.
+    """
+    torch.manual_seed(0)
+    model, x, y = pytorch().to(device), torch.from_numpy(images), torch.from_numpy(labels)
+    x, y = x.to(device).permute(0, 3, 1, 2), y.long().to(device)
+    if best:
+        model, x = (one.to(memory_format=torch.channels_last) for one in (model, x))
+    else:
+        x = x.contiguous()
+    optimizer = torch.optim.SGD(
+        model.parameters(), LEARNING_RATE, MOMENTUM, weight_decay=WEIGHT_DECAY, fused=best
+    )
+    loss = torch.nn.CrossEntropyLoss()
+    network = torch.compile(model) if best else model
+    autocast = partial(torch.autocast, device, torch.bfloat16, enabled=precision == "bfloat16")
+
+    def train():
+        model.train()
+        optimizer.zero_grad()
+        with autocast():
+            value = loss(network(x), y)
+        value.backward()
+        optimizer.step()
+        return value
+
+    def forward():
+        model.eval()
+        with torch.inference_mode(), autocast():
+            return network(x)
+
+    return train, forward

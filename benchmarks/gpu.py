@@ -23,7 +23,16 @@ os.environ["KERAS_BACKEND"] = "jax"
 import jax
 import keras
 import numpy as np
-from comparison import interleaved, operations_of_a_training_step, paired, pytorch, torch
+from comparison import (
+    LEARNING_RATE,
+    MOMENTUM,
+    WEIGHT_DECAY,
+    interleaved,
+    operations_of_a_training_step,
+    paired,
+    pytorch_steps,
+    torch,
+)
 from tabulate import tabulate
 
 from alexnet_lib import AlexNet, architecture, files
@@ -51,7 +60,7 @@ def keras_training(make, policy, images, labels, steps):
     keras.utils.set_random_seed(0)
     model = make()
     keras.config.set_dtype_policy("float32")
-    optimizer = PaperSGD(0.01, 0.9, 0.0005)
+    optimizer = PaperSGD(LEARNING_RATE, MOMENTUM, WEIGHT_DECAY)
     optimizer.build(model.trainable_variables)
     loss = keras.losses.SparseCategoricalCrossentropy()
 
@@ -87,24 +96,14 @@ def keras_training(make, policy, images, labels, steps):
 
 def pytorch_training(precision, images, labels, steps):
     """The same, by PyTorch at its best."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.manual_seed(0)
     torch.set_float32_matmul_precision("high")  # TF32, as XLA multiplies by default
     torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
-    network = pytorch().to(device, memory_format=torch.channels_last).train()
-    x = torch.from_numpy(images).to(device).permute(0, 3, 1, 2)  # channels last, without a copy
-    y = torch.from_numpy(labels).long().to(device)
-    optimizer = torch.optim.SGD(network.parameters(), 0.01, 0.9, weight_decay=0.0005, fused=True)
-    loss = torch.nn.CrossEntropyLoss()
-    compiled = torch.compile(network)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    step, _ = pytorch_steps(precision, True, images, labels, device)
 
     def train():
         for _ in range(steps):
-            optimizer.zero_grad()
-            with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
-                value = loss(compiled(x), y)
-            value.backward()
-            optimizer.step()
+            value = step()
         return value.item()
 
     return train

@@ -25,13 +25,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import tensorflow as tf
-from comparison import interleaved, operations_of_a_training_step, paired, pytorch, torch
+from comparison import (
+    LEARNING_RATE,
+    MOMENTUM,
+    WEIGHT_DECAY,
+    interleaved,
+    operations_of_a_training_step,
+    paired,
+    pytorch_steps,
+    torch,
+)
 from tabulate import tabulate
 
 from alexnet_lib import AlexNet, LocalResponseNormalization, architecture
 from alexnet_lib.training import PaperSGD
 
-LEARNING_RATE, MOMENTUM, WEIGHT_DECAY = 0.01, 0.9, 0.0005
 PRECISIONS = ("float32", "bfloat16")
 
 
@@ -115,36 +123,11 @@ def keras_contender(name, make, optimizer, precision, jit_compile, images, label
 
 
 def pytorch_contender(name, precision, best, images, labels):
-    """PyTorch as it comes, or at its best: channels last, compiled, the optimizer one kernel."""
-    torch.manual_seed(0)
-    model, x, y = pytorch(), torch.from_numpy(images), torch.from_numpy(labels)
-    x = x.permute(0, 3, 1, 2)
-    if best:
-        model, x = (one.to(memory_format=torch.channels_last) for one in (model, x))
-    else:
-        x = x.contiguous()
-    optimizer = torch.optim.SGD(
-        model.parameters(), LEARNING_RATE, MOMENTUM, weight_decay=WEIGHT_DECAY, fused=best
+    """PyTorch as it comes, or at its best."""
+    train, forward = pytorch_steps(precision, best, images, labels)
+    return Contender(
+        name, precision, lambda: train().item(), lambda: forward().float().cpu().numpy()
     )
-    loss = torch.nn.CrossEntropyLoss()
-    network = torch.compile(model) if best else model
-    autocast = partial(torch.autocast, "cpu", torch.bfloat16, enabled=precision == "bfloat16")
-
-    def train():
-        model.train()
-        optimizer.zero_grad()
-        with autocast():
-            value = loss(network(x), y)
-        value.backward()
-        optimizer.step()
-        return value.item()
-
-    def forward():
-        model.eval()
-        with torch.inference_mode(), autocast():
-            return network(x).float().numpy()
-
-    return Contender(name, precision, train, forward)
 
 
 def contenders(images, labels):
