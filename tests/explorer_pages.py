@@ -38,6 +38,16 @@ def saved_state(widget):
     return json.loads(element["data-state"])
 
 
+def jupyter_book(folder, *options):
+    """Builds the book in `folder`, and returns what was said of it."""
+    program = Path(sys.executable).with_name("jupyter-book")
+    command = [str(program), "build", "book", "--path-output", ".", "--config", "_config.yml"]
+    command += ["--toc", str(folder / "_toc.yml"), "--all", *options]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    return run.stderr
+
+
 def build(folder, widgets):
     """The pages of a book in `folder` whose one chapter has these widgets, one a cell."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
@@ -71,11 +81,7 @@ def build(folder, widgets):
         },
     )
     (folder / "book" / "chapter.ipynb").write_text(nbf.writes(notebook), "utf-8")
-    program = Path(sys.executable).with_name("jupyter-book")
-    command = [str(program), "build", "book", "--path-output", "."]
-    command += ["--config", "_config.yml", "--toc", str(folder / "_toc.yml"), "-W", "-n", "--all"]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    jupyter_book(folder, "-W", "-n")
     return folder / "_build" / "html"
 
 

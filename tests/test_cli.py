@@ -41,11 +41,7 @@ def make_pictures(folder, counts, seed=0):
     random = np.random.default_rng(seed)
     colours = dict(zip(tiny.CLASSES, tiny.COLOURS, strict=True))
     for name, count in counts.items():
-        (folder / name).mkdir(parents=True)
-        for number in range(count):
-            pixels = colours[name] + random.normal(0, 20, (20, 24, 3))
-            picture = Image.fromarray(pixels.clip(0, 255).astype("uint8"))
-            picture.save(folder / name / f"{number:02}.png")
+        tiny.write_pictures(folder, {name: colours[name]}, count, random, noise=20, size=(20, 24))
     return folder
 
 

@@ -11,10 +11,8 @@ import io
 import json
 import re
 import shutil
-import subprocess
 import sys
 from hashlib import sha256
-from pathlib import Path
 from types import SimpleNamespace
 
 import browser as installed
@@ -35,6 +33,7 @@ from explorer_pages import (
     assert_reached_by_keyboard,
     contrast,
     in_browser,
+    jupyter_book,
     outputs,
     served,
     tiny_network,
@@ -135,11 +134,7 @@ def pages(tmp_path_factory, tiny_widgets):
         cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}}
     )
     (folder / "book" / "chapter.ipynb").write_text(nbf.writes(notebook), "utf-8")
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "book"]
-    command += ["--path-output", ".", "--config", "_config.yml"]
-    command += ["--toc", str(folder / "_toc.yml"), "-W", "-n", "--all"]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    jupyter_book(folder, "-W", "-n")
     return folder / "_build" / "html"
 
 

@@ -5,9 +5,7 @@ The page is one of a small book of its own, opened as a file: a quiz needs no se
 
 import re
 import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 import nbformat
 import nbformat.v4 as nbf
@@ -17,6 +15,7 @@ import yaml
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from conftest import BOOK, ROOT, notebooks
+from explorer_pages import jupyter_book
 from pages import AXE_OPTIONS, Tab
 from playwright.sync_api import expect
 from test_pages import THEMES, WIDTHS
@@ -254,12 +253,8 @@ def book(tmp_path_factory):
     }
     for name, text in pages.items():
         (folder / "book" / name).write_text(text, "utf-8")
-    program = Path(sys.executable).with_name("jupyter-book")
-    command = [str(program), "build", "book", "--path-output", ".", "--config", "_config.yml"]
-    command += ["--toc", str(folder / "_toc.yml"), "--all", "-q"]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
-    return folder / "_build" / "html", re.sub(r"\x1b\[[\d;]*m", "", run.stderr)
+    said = jupyter_book(folder, "-q")
+    return folder / "_build" / "html", re.sub(r"\x1b\[[\d;]*m", "", said)
 
 
 def test_errors_name_the_file_and_the_line(book):

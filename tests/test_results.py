@@ -11,6 +11,7 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 from scipy import special, stats
+from tiny import write_pictures
 
 from alexnet_lib import AlexNet
 from alexnet_lib.formats import quantization
@@ -27,11 +28,8 @@ def folder(tmp_path_factory):
     """Noisy pictures of one colour, 15 a class: 12 to train, 3 held out."""
     root = tmp_path_factory.mktemp("data") / "two_colours"
     random = np.random.default_rng(0)
-    for name, colour in {"red": (200, 30, 30), "blue": (30, 30, 200)}.items():
-        (root / name).mkdir(parents=True)
-        for number in range(15):
-            pixels = (np.array(colour) + random.normal(0, 30, (84, 90, 3))).clip(0, 255)
-            Image.fromarray(pixels.astype("uint8")).save(root / name / f"{number:02}.png")
+    colours = {"red": (200, 30, 30), "blue": (30, 30, 200)}
+    write_pictures(root, colours, 15, random, noise=30, size=(84, 90))
     return root
 
 
@@ -167,12 +165,8 @@ def small_pictures(tmp_path_factory):
     root = tmp_path_factory.mktemp("small") / "ten_greys"
     random = np.random.default_rng(0)
     for split, count in (("train", 4), ("test", 2)):
-        for label in range(10):
-            folder = root / split / f"grey{label}"
-            folder.mkdir(parents=True)
-            for number in range(count):
-                pixels = (25 * label + random.normal(0, 5, (32, 32, 3))).clip(0, 255)
-                Image.fromarray(pixels.astype("uint8")).save(folder / f"{number}.png")
+        greys = {f"grey{label}": 25 * label for label in range(10)}
+        write_pictures(root / split, greys, count, random, noise=5, size=(32, 32))
     return root
 
 
@@ -181,7 +175,7 @@ def test_cifar10_is_read_class_by_class(flowers, small_pictures):
     pictures, labels = cifar10.arrays(str(small_pictures), "train", per_class=1, skip=2)
     assert labels.tolist() == list(range(10))
     for label, picture in zip(labels, pictures, strict=True):
-        file = small_pictures / "train" / f"grey{label}" / "2.png"
+        file = small_pictures / "train" / f"grey{label}" / "02.png"
         np.testing.assert_array_equal(picture, np.asarray(Image.open(file)))
 
 

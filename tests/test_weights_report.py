@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import ROOT
-from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from tiny import write_pictures
 
 from alexnet_lib import architecture, files, pretrained
 from alexnet_lib.model import build
@@ -41,12 +41,8 @@ def pictures(tmp_path_factory):
     root = tmp_path_factory.mktemp("data") / "six_colours"
     random = np.random.default_rng(0)
     for split, count in (("train", 10), ("test", 5)):
-        for name, colour in zip(NAMES, COLOURS, strict=True):
-            folder = root / split / name
-            folder.mkdir(parents=True)
-            for number in range(count):
-                pixels = (np.array(colour) + random.normal(0, 25, (40, 36, 3))).clip(0, 255)
-                Image.fromarray(pixels.astype("uint8")).save(folder / f"{number}.png")
+        colours = dict(zip(NAMES, COLOURS, strict=True))
+        write_pictures(root / split, colours, count, random, noise=25, size=(40, 36))
     return root
 
 
@@ -161,7 +157,7 @@ def test_classes_that_the_network_does_not_know_count_as_no_accuracy(
             folder = tmp_path / "two" / split / name
             folder.mkdir(parents=True)
             for place in range(3):
-                picture = pictures / "train" / known / f"{3 * number + place}.png"
+                picture = pictures / "train" / known / f"{3 * number + place:02}.png"
                 (folder / f"{place}.png").write_bytes(picture.read_bytes())
     measured = report.sharpness(model, str(tmp_path / "two"), None)
     assert measured["pictures"] == 6

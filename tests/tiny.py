@@ -14,6 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
 from alexnet_lib import architecture, files, load_model, training
 from alexnet_lib.model import build
@@ -24,6 +25,15 @@ CLASSES = ("red", "green", "blue", "grey", "white", "black")
 COLOURS = np.array(
     [(220, 40, 40), (40, 220, 40), (40, 40, 220), (128, 128, 128), (240, 240, 240), (10, 10, 10)]
 )
+
+
+def write_pictures(folder, colours, number, random, noise, size):
+    """Noisy pictures of one colour, of `size` (rows, columns): so many of each class."""
+    for name, colour in colours.items():
+        (folder / name).mkdir(parents=True)
+        for place in range(number):
+            pixels = (np.array(colour) + random.normal(0, noise, (*size, 3))).clip(0, 255)
+            Image.fromarray(pixels.astype("uint8")).save(folder / name / f"{place:02}.png")
 
 
 class Pictures:
