@@ -211,12 +211,10 @@ def load_parts(
     train, validation, _ = training.as_begun(run_dir, train, validation)
     held_out = test or validation
     watched = f"{validation.size:,} for validation, " if test else ""
-    where = f" To learn from: {train.place}. Held out: {held_out.place}." if train.place else ""
-    if where and test:
-        where = (
-            f" To learn from: {train.place}. For validation: {validation.place}. Held out: "
-            f"{test.place}."
-        )
+    roles = {"To learn from": train, "For validation": test and validation, "Held out": held_out}
+    where = "".join(
+        f" {role}: {part.place}." for role, part in roles.items() if part and part.place
+    )
     say(
         f"{source}: {len(train.class_names):,} classes, {train.size:,} pictures to learn from, "
         f"{watched}{held_out.size:,} held out for the test.{where}"
