@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-def load_tensorflow(devices: str | None = None) -> None:
+def load_tensorflow(devices: str | None = None, machines: bool = False) -> None:
     """Loads TensorFlow and finds its devices; what it logs meanwhile is dropped.
 
     Args:
         devices: which ones to use: None for all, `"cpu"` for no GPU, or the numbers of GPUs:
             `"0"`, `"0,2"`.
+        machines: whether this process trains together with those that `TF_CONFIG` names. They find
+            each other before TensorFlow computes anything.
 
     Raises:
         ValueError: if `devices` is something else, or there is no such GPU.
@@ -25,6 +27,10 @@ def load_tensorflow(devices: str | None = None) -> None:
 
         if devices is not None:
             _use(devices)
+        if machines:
+            from .training.devices import strategy
+
+            strategy()
         tf.config.list_logical_devices()
         # TensorFlow 2.20 writes a line when XLA compiles the first function of a process, which
         # grouped convolutions and our own layers bring about; so that happens here.

@@ -1,10 +1,21 @@
 """Several devices give the result of one at the same batch size."""
 
+import csv
 import json
+import os
 import socket
+import subprocess
+import sysconfig
+from pathlib import Path
 
 import numpy as np
+import pytest
+import tensorflow as tf
 import tiny
+
+from alexnet_lib import data
+
+COLOURS = {"red": (220, 40, 40), "blue": (40, 40, 220)}
 
 
 def _figures(path):
@@ -19,24 +30,29 @@ def _finish(*processes):
         assert process.exitcode == 0
 
 
-def test_two_devices_and_two_machines_give_the_losses_of_one(tmp_path):
+def _two_machines():
+    """What `TF_CONFIG` says on each, as Kubernetes's training operator names them."""
+    chief, worker = (f"127.0.0.1:{port}" for port in _free_ports(2))
+    cluster = {"chief": [chief], "worker": [worker]}
+    return [
+        {"cluster": cluster, "task": {"type": kind, "index": 0}} for kind in ("chief", "worker")
+    ]
+
+
+# Of 90 examples in batches of 16, the second machine has two of the last batch; of 86, none.
+@pytest.mark.parametrize("size", [90, 86])
+def test_two_devices_and_two_machines_give_the_losses_of_one(size, tmp_path):
     # Devices draw dropout masks of their own shape, so the comparison is without dropout.
-    one = tiny.process(tmp_path / "one", tmp_path / "one.json", dropout=0.0)
-    two = tiny.process(tmp_path / "two", tmp_path / "two.json", dropout=0.0, devices=2)
+    options = {"dropout": 0.0, "size": size}
+    one = tiny.process(tmp_path / "one", tmp_path / "one.json", **options)
+    two = tiny.process(tmp_path / "two", tmp_path / "two.json", devices=2, **options)
     _finish(one, two)
 
-    addresses = [f"127.0.0.1:{port}" for port in _free_ports(2)]
     machines = [
         tiny.process(
-            tmp_path / "machines",
-            tmp_path / f"machine{index}.json",
-            dropout=0.0,
-            tf_config={
-                "cluster": {"worker": addresses},
-                "task": {"type": "worker", "index": index},
-            },
+            tmp_path / "machines", tmp_path / f"machine{index}.json", tf_config=config, **options
         )
-        for index in range(2)
+        for index, config in enumerate(_two_machines())
     ]
     _finish(*machines)
 
@@ -54,6 +70,64 @@ def test_dropout_works_on_two_devices(tmp_path):
     _finish(process)
     _, figures = _figures(tmp_path / "run.json")
     assert figures[-1][2] < 0.8 * figures[0][2]
+
+
+def test_a_machine_decodes_its_own_rows_only(tmp_path):
+    random = np.random.default_rng(0)
+    tiny.write_pictures(tmp_path, COLOURS, 7, random, noise=9, size=(9, 9))
+    options = {"image_size": 8, "short_side": 9, "shuffle": True, "augment": True, "seed": 5}
+    train = data.load(tmp_path, "all", batch_size=3, **options).lit()
+    whole = [(images.numpy(), labels.numpy()) for images, labels in train.epoch(2).rebatch(6)]
+    for rows in (slice(0, 2), slice(2, 6)):
+        mine = list(train.rows_of_epoch(2, rows, 6))
+        # 14 examples: the third batch has two, which are the first machine's.
+        assert len(mine) == (3 if rows.start == 0 else 2)
+        for (images, labels), (all_images, all_labels) in zip(mine, whole, strict=False):
+            np.testing.assert_array_equal(images, all_images[rows])
+            np.testing.assert_array_equal(labels, all_labels[rows])
+
+    def fails(rows):
+        try:
+            for _ in train.rows_of_epoch(2, rows, 6):
+                pass
+        except tf.errors.OpError:
+            return True
+        return False
+
+    for path in sorted(tmp_path.glob("*/*.png"))[::4]:
+        pixels = path.read_bytes()
+        path.unlink()
+        # Whoever decodes this picture misses it.
+        assert sum(fails(rows) for rows in (slice(0, 2), slice(2, 6))) == 1
+        path.write_bytes(pixels)
+
+
+def test_the_command_trains_on_two_machines(tmp_path):
+    random = np.random.default_rng(0)
+    tiny.write_pictures(tmp_path / "colours", COLOURS, 6, random, noise=9, size=(32, 32))
+    command = [
+        Path(sysconfig.get_path("scripts")) / "alexnet",
+        *("train", "colours", "--epochs", "2", "--batch-size", "4", "--fc-units", "8"),
+    ]
+    machines = [
+        subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env=os.environ | {"TF_CONFIG": json.dumps(config), "ALEXNET_HOME": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for config in _two_machines()
+    ]
+    chief, worker = (machine.communicate(timeout=300)[0] for machine in machines)
+    assert [machine.returncode for machine in machines] == [0, 0], chief + worker
+    assert "2 × CPU" in chief
+    assert "top-1" in chief and "top-1" not in worker
+    run_dir = tmp_path / "runs" / "colours-modern"
+    assert (run_dir / "report.html").exists()
+    with open(run_dir / "history.csv", newline="") as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
 
 
 def _free_ports(count):

@@ -54,6 +54,11 @@ class Pictures:
         arrays = self.pictures[order], self.labels[order]
         return tf.data.Dataset.from_tensor_slices(arrays).batch(self.batch_size)
 
+    def rows_of_epoch(self, number, rows, batch_size):
+        whole = self.epoch(number).rebatch(batch_size)
+        mine = whole.map(lambda images, labels: (images[rows], labels[rows])).unbatch()
+        return mine.batch(len(range(batch_size)[rows]))
+
 
 def network(dropout, classes):
     """One layer of each kind that AlexNet has."""
@@ -97,7 +102,7 @@ def without_times(history):
     ]
 
 
-def train(run_dir, result, *, devices=1, tf_config=None, dropout=0.5, **settings):
+def train(run_dir, result, *, devices=1, tf_config=None, dropout=0.5, size=90, **settings):
     """Trains in a process of its own and writes what came out into the file `result`.
 
     `settings`: `epochs`, and what `fit` takes. 90 and 31 are no multiples of the batch size: the
@@ -119,7 +124,7 @@ def train(run_dir, result, *, devices=1, tf_config=None, dropout=0.5, **settings
         trained = model(dropout)
     run = training.fit(
         trained,
-        Pictures(),
+        Pictures(size),
         Pictures(31, seed=1),
         recipe(epochs=epochs),
         run_dir=run_dir,

@@ -130,13 +130,16 @@ DRY_RUN = Annotated[
 ]
 
 
-def start(command: str, devices: str | None = None) -> None:
-    """Loads TensorFlow, which takes a few seconds, after a word to those who wait in a terminal."""
+def start(command: str, devices: str | None = None, machines: bool = False) -> None:
+    """Loads TensorFlow, which takes a few seconds, after a word to those who wait in a terminal.
+
+    `devices` and `machines` are those of `load_tensorflow`.
+    """
     if sys.stderr.isatty():
         complain(command, "loading TensorFlow ...")
     from ..startup import load_tensorflow
 
-    load_tensorflow(devices)
+    load_tensorflow(devices, machines)
 
 
 def run_name(source: str, how: str) -> str:

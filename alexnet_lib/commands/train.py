@@ -70,10 +70,12 @@ def train(
         expect_one_of("--recipe", recipe, RECIPES)
         expect_one_of("--crops", crops, (1, 10))
         architecture.describe(variant, fc_units=fc_units)
-        start("train", devices)
+        start("train", devices, machines=True)
         from .. import training
         from ..model import load_model
+        from ..training.steps import barrier, is_chief, is_on_several_machines
 
+        strategy = training.strategy()
         changes = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
         chosen = getattr(training.Recipe, recipe)(**given(changes))
         size = architecture.VARIANTS[variant].input_size
@@ -105,12 +107,17 @@ def train(
             seed=seed,
             patience=patience,
         )
+        if not is_chief(strategy):
+            # The first machine measures and writes, and needs the others until it has done so.
+            barrier(strategy)
+            return
         if test is None:
             # Not the best epoch: that was chosen by these pictures, and the best of many tries is
             # better than it will be on others.
             reported, held_out = run.last, validation
         else:
             reported, held_out = run.best, test
+        if reported != run.last or is_on_several_machines(strategy):
             model = load_model(reported)
         evaluation = training.evaluate(model, held_out, crops)
         print_evaluation(evaluation)
@@ -134,6 +141,7 @@ def train(
                 f"It is the best of {len(run.history)} epochs on {validation.place}. The figures "
                 f"are those of {test.place}, which has decided nothing."
             )
+        barrier(strategy)
 
 
 def given(options: dict) -> dict:

@@ -178,6 +178,23 @@ class Dataset:
             A pipeline of `(images, labels)`: float32 `(batch, image_size, image_size, 3)`, RGB,
             0..255 (PCA lighting may lead outside), and int32 `(batch,)`.
         """
+        return self._epoch(number, self._listed(number), self.batch_size)
+
+    def rows_of_epoch(self, number: int, rows: slice, batch_size: int) -> tf.data.Dataset:
+        """The same, of which each batch has only these rows: one machine's share of what several
+        machines learn from together. The other pictures are not decoded.
+
+        Args:
+            number: of the epoch, from 0.
+            rows: of each batch.
+            batch_size: examples per batch, before the rows are taken.
+        """
+        # What is listed are names, or the bytes of files, not pixels.
+        listed = self._listed(number).batch(batch_size)
+        listed = listed.map(lambda batch: {name: batch[name][rows] for name in batch}).unbatch()
+        return self._epoch(number, listed, len(range(batch_size)[rows]))
+
+    def _epoch(self, number: int, listed: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
         key = self._key(number)
 
         def prepare(example):
@@ -199,7 +216,7 @@ class Dataset:
                 images += shift[:, None, None, :]
             return images, labels
 
-        return self._pipeline(self._listed(number), prepare, self.batch_size, finish)
+        return self._pipeline(listed, prepare, batch_size, finish)
 
     def batches(self) -> tf.data.Dataset:
         """What Keras's own `fit`, `evaluate` and `predict` take, of known cardinality.

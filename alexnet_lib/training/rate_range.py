@@ -10,7 +10,7 @@ from ..preprocessing import preprocess_layer
 from .devices import uses_xla
 from .examples import as_examples
 from .recipe import Recipe
-from .steps import built_for, divisible, padded, shared_out, train_step
+from .steps import batches, built_for, train_step
 from .trainer import check
 
 DIVERGED = 4.0
@@ -111,7 +111,7 @@ def _losses(model, train, recipe, rates) -> list[float]:
     losses = []
     for rate, batch in zip(rates, _batches(train, recipe.batch_size, strategy), strict=False):
         optimizer.learning_rate = rate
-        loss, _, examples = step(*shared_out(batch, strategy), tf.reduce_sum(batch[2])).numpy()
+        loss, _, examples = step(*batch).numpy()
         if not np.isfinite(loss):
             break
         losses.append(float(loss / examples))
@@ -125,5 +125,5 @@ def _batches(train, batch_size, strategy):
     """Batches without end, epoch by epoch."""
     epoch = 0
     while True:
-        yield from padded(train.epoch(epoch), batch_size, divisible(batch_size, strategy))
+        yield from batches(train, epoch, batch_size, strategy)
         epoch += 1

@@ -73,6 +73,48 @@ def forward_step(model: keras.Model, jit: bool) -> Callable:
     return forward
 
 
+def batches(
+    train, epoch: int, batch_size: int, strategy: tf.distribute.Strategy, skip: int = 0
+) -> Iterator[tuple]:
+    """The steps of an epoch: images, labels and weights, shared out among the devices, and how many
+    examples the whole batch has.
+
+    With several machines, each decodes its own rows of each batch alone, if `is_divided`.
+    """
+    padded_size = divisible(batch_size, strategy)
+    if not is_divided(train, batch_size, strategy):
+        for batch in padded(train.epoch(epoch), batch_size, padded_size, skip):
+            yield *shared_out(batch, strategy), tf.reduce_sum(batch[2])
+        return
+    here, share = replicas_here(strategy), batch_size // strategy.num_replicas_in_sync
+    rows = slice(here.start * share, here.stop * share)
+    mine = train.rows_of_epoch(epoch, rows, batch_size)
+    blank = tuple(
+        tf.zeros((len(here) * share, *shape), dtype)
+        for shape, dtype in (
+            (mine.element_spec[0].shape[1:], "float32"),
+            ((), "int32"),
+            ((), "float32"),
+        )
+    )
+    decoded = padded(mine, len(here) * share, len(here) * share, skip)
+    for step in range(skip, math.ceil(train.size / batch_size)):
+        # The last batch may be so short that nothing of it is for this machine.
+        batch = next(decoded, blank)
+        examples = min(batch_size, train.size - step * batch_size)
+        yield *shared_out(batch, strategy, here), tf.constant(examples, "float32")
+
+
+def is_divided(train, batch_size: int, strategy: tf.distribute.Strategy) -> bool:
+    """Whether each of several machines decodes its own rows only: where the data can give them, and
+    each device has equally many."""
+    return (
+        is_on_several_machines(strategy)
+        and hasattr(train, "rows_of_epoch")
+        and batch_size % strategy.num_replicas_in_sync == 0
+    )
+
+
 def padded(
     data: tf.data.Dataset, batch_size: int, padded_size: int, skip: int = 0
 ) -> Iterator[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
@@ -101,31 +143,56 @@ def divisible(batch_size: int, strategy: tf.distribute.Strategy) -> int:
     return math.ceil(batch_size / replicas) * replicas
 
 
-def shared_out(tensors: tuple, strategy: tf.distribute.Strategy) -> tuple:
-    """Each device's share of every tensor. On one device, the tensors themselves."""
-    replicas = strategy.num_replicas_in_sync
-    if replicas == 1:
+def shared_out(
+    tensors: tuple, strategy: tf.distribute.Strategy, replicas: range | None = None
+) -> tuple:
+    """Each device's share of every tensor. On one device, the tensors themselves.
+
+    Args:
+        tensors: rows for all devices, or for some.
+        strategy: over the devices.
+        replicas: the devices that the tensors are for; by default all.
+    """
+    if strategy.num_replicas_in_sync == 1:
         return tensors
+    replicas = replicas or range(strategy.num_replicas_in_sync)
 
     def share(tensor):
-        size = tensor.shape[0] // replicas
-        return strategy.experimental_distribute_values_from_function(
-            lambda context: tensor[
-                context.replica_id_in_sync_group * size : (context.replica_id_in_sync_group + 1)
-                * size
-            ]
-        )
+        size = tensor.shape[0] // len(replicas)
+
+        def rows(context):
+            place = context.replica_id_in_sync_group - replicas.start
+            return tensor[place * size : (place + 1) * size]
+
+        return strategy.experimental_distribute_values_from_function(rows)
 
     return tuple(share(tensor) for tensor in tensors)
 
 
+def replicas_here(strategy: tf.distribute.Strategy) -> range:
+    """The numbers of this machine's devices among those of all machines."""
+    if strategy.num_replicas_in_sync == 1:
+        return range(1)
+    numbers = strategy.experimental_local_results(
+        strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant(context.replica_id_in_sync_group)
+        )
+    )
+    return range(int(numbers[0]), int(numbers[-1]) + 1)
+
+
+def is_on_several_machines(strategy: tf.distribute.Strategy) -> bool:
+    return len(replicas_here(strategy)) < strategy.num_replicas_in_sync
+
+
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process writes the files: the first of several machines, or the only one."""
-    resolver = strategy.cluster_resolver
-    return resolver is None or not resolver.task_id
+    """Whether this process writes the files: the one that has the first of all devices."""
+    return replicas_here(strategy).start == 0
 
 
 def barrier(strategy: tf.distribute.Strategy) -> None:
+    """Waits until all machines are here."""
+
     @tf.function
     def meet():
         ones = strategy.run(lambda: tf.constant(1.0))

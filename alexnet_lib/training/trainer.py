@@ -36,13 +36,12 @@ from .runs import (
 )
 from .steps import (
     barrier,
+    batches,
     built_for,
-    divisible,
     forward_step,
     is_chief,
-    padded,
+    is_divided,
     precision,
-    shared_out,
     train_step,
 )
 
@@ -103,7 +102,7 @@ def fit(
 
     No example is lost: the last batch of an epoch is filled up with blank images of weight 0, so
     that all steps have one shape and XLA compiles once. On several devices a batch is divided among
-    them.
+    them; with several machines, each decodes its own part of the training pictures only.
 
     Args:
         model: from pictures 0..255 to probabilities, with a `Preprocess` layer: `recipe.build(...)`
@@ -190,7 +189,6 @@ class _Trainer:
         self.checkpoint_seconds = 60 * checkpoint_minutes
         self.tensorboard, self.temporary, self.patience = tensorboard, temporary, patience
         self.strategy = model.distribute_strategy
-        self.batch_size = divisible(recipe.batch_size, self.strategy)
         self.steps = math.ceil(train.size / recipe.batch_size)
         self.jit = uses_xla(self.strategy.num_replicas_in_sync)
         with self.strategy.scope():
@@ -257,11 +255,10 @@ class _Trainer:
         self.report.begin_epoch(state.epoch, self.recipe.epochs, int(state.sums[2]))
         if not state.step:
             state.size = self.train.size
-        for images, labels, weights in self._batches():
+        for batch in self._batches():
             self.rate = self._rate_of(state.step)
             self.optimizer.learning_rate = self.rate
-            parts = shared_out((images, labels, weights), self.strategy)
-            self.pending.append(self.train_step(*parts, tf.reduce_sum(weights)))
+            self.pending.append(self.train_step(*batch))
             state.step += 1
             now = time.perf_counter()
             # Reading the figures waits for the device, so they are read a few times a second.
@@ -284,15 +281,23 @@ class _Trainer:
         """What is left of this epoch; without pictures that vanish or break meanwhile."""
         while True:
             try:
-                yield from padded(
-                    self.train.epoch(self.state.epoch),
+                yield from batches(
+                    self.train,
+                    self.state.epoch,
                     self.recipe.batch_size,
-                    self.batch_size,
+                    self.strategy,
                     self.state.step,
                 )
                 return
             except tf.errors.OpError as error:
-                self.train = without_lost(self.train, error)
+                rest = without_lost(self.train, error)
+                if is_divided(self.train, self.recipe.batch_size, self.strategy):
+                    raise ValueError(
+                        f"{self.train.size - rest.size:,} of {self.train.size:,} pictures can no "
+                        "longer be read, and the other machines do not know of it. Start the same "
+                        "command again on all of them: the run goes on without these pictures."
+                    ) from error
+                self.train = rest
             self.steps = math.ceil(self.train.size / self.recipe.batch_size)
             self._collect()
 
