@@ -123,7 +123,8 @@ def test_the_command_trains_on_two_machines(tmp_path):
     chief, worker = (machine.communicate(timeout=300)[0] for machine in machines)
     assert [machine.returncode for machine in machines] == [0, 0], chief + worker
     assert "2 × CPU" in chief
-    assert "top-1" in chief and "top-1" not in worker
+    assert "top-1" in chief
+    assert "top-1" not in worker
     run_dir = tmp_path / "runs" / "colours-modern"
     assert (run_dir / "report.html").exists()
     with open(run_dir / "history.csv", newline="") as file:

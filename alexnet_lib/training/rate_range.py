@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from ..preprocessing import preprocess_layer
 from .devices import uses_xla
