@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sysconfig
+import time
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,38 @@ def test_dropout_works_on_two_devices(tmp_path):
     _finish(process)
     _, figures = _figures(tmp_path / "run.json")
     assert figures[-1][2] < 0.8 * figures[0][2]
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_lost_machine_ends_the_others_and_all_go_on_together(lost, tmp_path):
+    options = {"dropout": 0.0, "epochs": 30}
+
+    def start(name):
+        return [
+            tiny.process(tmp_path / "run", tmp_path / f"{name}{index}", tf_config=config, **options)
+            for index, config in enumerate(_two_machines())
+        ]
+
+    machines = start("first")
+    history = tmp_path / "run" / "history.csv"
+    while not history.exists():
+        assert all(machine.is_alive() for machine in machines)
+        time.sleep(0.05)
+    machines[lost].kill()
+    other = machines[1 - lost]
+    other.join(timeout=120)
+    assert other.exitcode == 1
+    assert "Another machine of this run is gone" in (tmp_path / f"first{1 - lost}").read_text()
+    # 30 epochs were not over.
+    assert len(history.read_text().splitlines()) < 31
+
+    _finish(*start("again"))
+    one = tiny.process(tmp_path / "one", tmp_path / "one.json", **options)
+    _finish(one)
+    _, expected = _figures(tmp_path / "one.json")
+    for index in range(2):
+        _, figures = _figures(tmp_path / f"again{index}")
+        np.testing.assert_allclose(figures, expected, rtol=1e-4)
 
 
 def test_a_machine_decodes_its_own_rows_only(tmp_path):

@@ -122,15 +122,19 @@ def train(run_dir, result, *, devices=1, tf_config=None, dropout=0.5, size=90, *
     epochs = settings.pop("epochs", 4)
     with strategy.scope():
         trained = model(dropout)
-    run = training.fit(
-        trained,
-        Pictures(size),
-        Pictures(31, seed=1),
-        recipe(epochs=epochs),
-        run_dir=run_dir,
-        quiet=True,
-        **settings,
-    )
+    try:
+        run = training.fit(
+            trained,
+            Pictures(size),
+            Pictures(31, seed=1),
+            recipe(epochs=epochs),
+            run_dir=run_dir,
+            quiet=True,
+            **settings,
+        )
+    except ConnectionError as error:
+        Path(result).write_text(str(error))
+        raise
     report = {
         "replicas": strategy.num_replicas_in_sync,
         "history": without_times(run.history),

@@ -138,6 +138,7 @@ def fit(
         TrainingDivergedError: if the loss or a weight is no longer a number.
         TrainingInterrupted: after Ctrl-C, with a checkpoint kept.
         files.BusyError: if another process trains in `run_dir`.
+        ConnectionError: if one of several machines is gone.
         files.DiskFullError: if there is no room for a file; older ones stay as they were.
         ValueError: if the model, the data and the recipe do not go together.
         TypeError: if the training examples are none of the three.
@@ -236,8 +237,14 @@ class _Trainer:
             self.report.say(self._plan())
         with Interruption() as interruption, self.report:
             self.interruption = interruption
-            while not self.state.stopped:
-                self._epoch()
+            try:
+                while not self.state.stopped:
+                    self._epoch()
+            except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+                raise ConnectionError(
+                    "Another machine of this run is gone. Start the same command again on all of "
+                    f"them: the run goes on from the last checkpoint in {self.run_dir}."
+                ) from error
         run = Run(self.run_dir, self.state.history, self.state.best_epoch, self.state.stopped)
         self.report.say(
             f"Finished after epoch {self.state.epoch}: {run.stopped}. "
