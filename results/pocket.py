@@ -63,7 +63,7 @@ class Stage:
     """Of a picture's area that a view shows, at least."""
 
 
-STAGES = (Stage(115, 28, (0.1, 0.02), 0.2), Stage(227, 8, (0.04, 0.0), 0.35))
+STAGES = (Stage(115, 28, (0.1, 0.01), 0.35), Stage(227, 5, (0.03, 0.0), 0.35))
 WARM_UP = 300
 """Steps in which the rate rises to that of the first stage."""
 COARSEST = 24
@@ -146,8 +146,13 @@ class Views(keras.layers.Layer):
                 (width, area / ratio, mirrored),
             )
         )
-        views = ops.einsum("nyh,nhwc->nywc", rows, ops.cast(pictures, "float32"))
-        return self.relit(ops.einsum("nxw,nywc->nyxc", columns, views))
+        # Light and colour commute with resampling, and are cheaper on the few pixels of a picture.
+        views = ops.einsum("nyh,nhwc->nywc", rows, self.relit(ops.cast(pictures, "float32")))
+        views = ops.einsum("nxw,nywc->nyxc", columns, views)
+        # One pattern of noise a batch: normal numbers are dear.
+        noise = keras.random.normal((1, *views.shape[1:]), seed=self.generator)
+        level = self.between(number, -10.0, 10.0)
+        return ops.clip(views + noise * level[:, None, None, None], 0, 255)
 
     def between(self, number, low, high):
         """Random numbers, one an example."""
@@ -168,21 +173,18 @@ class Views(keras.layers.Layer):
         weights = ops.relu(1 - distance / reach[:, None, None])
         return weights / ops.sum(weights, -1, keepdims=True)
 
-    def relit(self, views):
-        """Brightness, contrast and saturation of each view changed, and noise added."""
-        number = ops.shape(views)[0]
-        contrast, brightness, saturation, grey, level = (
+    def relit(self, pictures):
+        """Brightness, contrast and saturation of each picture changed."""
+        number = ops.shape(pictures)[0]
+        contrast, brightness, saturation, grey = (
             self.between(number, low, high)[:, None, None, None]
-            for low, high in ((0.7, 1.3), (0.7, 1.3), (0.6, 1.4), (0, 1), (-10, 10))
+            for low, high in ((0.7, 1.3), (0.7, 1.3), (0.6, 1.4), (0.0, 1.0))
         )
         saturation = ops.where(grey < 0.05, 0.0, saturation)
-        mean = ops.mean(views, (1, 2, 3), keepdims=True)
-        luminance = ops.mean(views, -1, keepdims=True)
-        views = luminance + (views - luminance) * saturation
-        views = brightness * (mean + (views - mean) * contrast)
-        # One pattern of noise a batch: normal numbers are dear.
-        noise = keras.random.normal((1, *views.shape[1:]), seed=self.generator)
-        return ops.clip(views + noise * level, 0, 255)
+        mean = ops.mean(pictures, (1, 2, 3), keepdims=True)
+        luminance = ops.mean(pictures, -1, keepdims=True)
+        pictures = luminance + (pictures - luminance) * saturation
+        return ops.clip(brightness * (mean + (pictures - mean) * contrast), 0, 255)
 
 
 class FusedBatchNormalization(keras.layers.BatchNormalization):
