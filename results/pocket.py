@@ -63,7 +63,7 @@ class Stage:
     """Of a picture's area that a view shows, at least."""
 
 
-STAGES = (Stage(115, 28, (0.1, 0.01), 0.35), Stage(227, 5, (0.03, 0.0), 0.35))
+STAGES = (Stage(115, 28, (0.1, 0.01), 0.35), Stage(227, 4, (0.03, 0.0), 0.35))
 WARM_UP = 300
 """Steps in which the rate rises to that of the first stage."""
 COARSEST = 24
