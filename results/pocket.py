@@ -101,7 +101,7 @@ def load(arguments) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
 
 
 def held_out(source) -> np.ndarray:
-    """Which pictures are held out: in each class, scenes by chance until the share is reached."""
+    """Which pictures are held out: in each class, scenes by chance that stay below the share."""
     random = np.random.default_rng(2012)
     headers = np.array(source.examples.headers, object)
     out = np.zeros(source.size, bool)
