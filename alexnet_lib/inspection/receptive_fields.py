@@ -89,6 +89,8 @@ def strongest_patches(
     layer: str,
     units: Sequence[int],
     count: int = 9,
+    *,
+    one_per_label: bool = False,
 ) -> Patches:
     """What some units of a convolution or pooling layer answer to most, in one pass over the data.
 
@@ -102,10 +104,13 @@ def strongest_patches(
         layer: its name.
         units: channels of the layer.
         count: how many patches a unit.
+        one_per_label: keep only the strongest picture of each label. Where pictures are parts of
+            larger ones, the number of the whole as their label keeps its parts from filling the
+            list.
 
     Raises:
         ValueError: if there is no such layer or unit, the layer has no map, or the data holds fewer
-            than `count` pictures.
+            than `count` pictures, or labels where each may have one.
     """
     records = description(model).trace()
     boxes = receptive_boxes(records, layer)
@@ -123,9 +128,17 @@ def strongest_patches(
         strongest = maps.reshape(len(maps), -1, len(units))
         places, peaks = strongest.argmax(1), strongest.max(1)
         for place_of_unit, (best, unit_peaks) in enumerate(zip(kept, peaks.T, strict=True)):
-            for index in np.argsort(-unit_peaks, kind="stable")[:count]:
+            for index in np.argsort(-unit_peaks, kind="stable"):
                 if len(best) == count and unit_peaks[index] <= best[-1][0]:
                     break
+                label = int(labels[index])
+                of_label = [
+                    n for n, entry in enumerate(best) if one_per_label and entry[2] == label
+                ]
+                if of_label:
+                    if unit_peaks[index] <= best[of_label[0]][0]:
+                        continue
+                    del best[of_label[0]]
                 row, column = divmod(int(places[index, place_of_unit]), maps.shape[2])
                 patch = _window(
                     model,
@@ -134,13 +147,17 @@ def strongest_patches(
                     record.start + column * record.jump,
                     side,
                 )
-                label = int(labels[index])
                 best.append((unit_peaks[index], seen + index, label, row, column, patch))
                 best.sort(key=lambda entry: (-entry[0], entry[1]))
                 del best[count:]
         seen += len(pictures)
     if seen < count:
         raise ValueError(f"The data set has {seen} pictures, but {count} a unit are asked for.")
+    if len(kept[0]) < count:
+        raise ValueError(
+            f"The pictures have {len(kept[0])} different labels, but {count} patches of different "
+            "labels are asked for. Ask for fewer, or leave out one_per_label."
+        )
     peaks, examples, labels, rows, columns, patches = (
         np.array([[entry[part] for entry in best] for best in kept]) for part in range(6)
     )
