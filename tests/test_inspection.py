@@ -377,6 +377,21 @@ def test_one_patch_per_label_is_the_strongest_of_each(network, pictures, batch):
         inspection.strongest_patches(model, batches, "conv2", [0], 8, one_per_label=True)
 
 
+def test_patches_inside_see_no_padding(network, pictures):
+    model = with_preprocessing(network, CLASSES)
+    maps = inspection.activations(model, pictures, ["conv2"])["conv2"]
+    side = next(record.receptive_field for record in RECORDS if record.name == "conv2")
+    kept = maps[:, 1:-1, 1:-1]  # one zero of padding, four pixels wide, at each side
+    anywhere = inspection.strongest_patches(model, [pictures], "conv2", [4], 20)
+    found = inspection.strongest_patches(model, [pictures], "conv2", [4], 20, inside=True)
+    assert ((anywhere.boxes[..., 2:] - anywhere.boxes[..., :2]) < side).any()
+    assert ((found.boxes[..., 2:] - found.boxes[..., :2]) == side).all()
+    np.testing.assert_allclose(found.activities[0], -np.sort(-kept[..., 4].max((1, 2))), rtol=1e-3)
+    small = with_preprocessing(build(LAYERS, (15, 15, 3)), CLASSES)
+    with pytest.raises(ValueError, match="Every unit of conv2 sees padding"):
+        inspection.strongest_patches(small, [pictures[:, :15, :15]], "conv2", [0], 1, inside=True)
+
+
 def test_strongest_patches_need_units_maps_and_pictures(network, pictures):
     model = with_preprocessing(network, CLASSES)
 

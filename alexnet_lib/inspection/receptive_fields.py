@@ -91,6 +91,7 @@ def strongest_patches(
     count: int = 9,
     *,
     one_per_label: bool = False,
+    inside: bool = False,
 ) -> Patches:
     """What some units of a convolution or pooling layer answer to most, in one pass over the data.
 
@@ -107,10 +108,13 @@ def strongest_patches(
         one_per_label: keep only the strongest picture of each label. Where pictures are parts of
             larger ones, the number of the whole as their label keeps its parts from filling the
             list.
+        inside: look only at places that see no padding. Its zeros are an edge that no photograph
+            has, and many units answer to it.
 
     Raises:
-        ValueError: if there is no such layer or unit, the layer has no map, or the data holds fewer
-            than `count` pictures, or labels where each may have one.
+        ValueError: if there is no such layer or unit, the layer has no map, every place sees
+            padding and `inside` forbids it, or the data holds fewer than `count` pictures, or
+            labels where each may have one.
     """
     records = description(model).trace()
     boxes = receptive_boxes(records, layer)
@@ -121,10 +125,17 @@ def strongest_patches(
     units = tuple(int(unit) for unit in units)
     forward = compiled(model, layer_named(model, layer).output)
     side = record.receptive_field
+    cut_off = ((boxes[..., 2:] - boxes[..., :2]) < side).any(-1)
+    if inside and cut_off.all():
+        raise ValueError(
+            f"Every unit of {layer} sees padding around pictures of this size; leave out inside."
+        )
     kept: list[list[tuple]] = [[] for _ in units]
     seen = 0
     for pictures, labels in batches_of(model, data):
         maps = np.asarray(forward(tf.constant(pictures)), "float32")[..., list(units)]
+        if inside:
+            maps[:, cut_off] = -np.inf
         strongest = maps.reshape(len(maps), -1, len(units))
         places, peaks = strongest.argmax(1), strongest.max(1)
         for place_of_unit, (best, unit_peaks) in enumerate(zip(kept, peaks.T, strict=True)):
