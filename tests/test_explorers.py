@@ -972,6 +972,16 @@ def test_a_curve_that_is_no_function_takes_no_functions_colour():
     assert len(drawn) == 8
 
 
+@pytest.mark.parametrize("one_scale", [False, True])
+def test_grey_pictures_of_a_row_can_share_a_scale(one_scale):
+    rows = {"dim and bright": [np.eye(3), 5 * np.eye(3)], "another": [-np.eye(3), np.eye(3)]}
+    figure = plots.picture_rows(rows, one_scale=one_scale)
+    limits = [axes.images[0].get_clim() for axes in figure.axes]
+    assert limits == (
+        [(0, 5), (0, 5), (-1, 1), (-1, 1)] if one_scale else [(0, 1), (0, 5), (-1, 0), (0, 1)]
+    )
+
+
 IN_VIEW = """(map) => {
     const frame = map.getBoundingClientRect();
     const within = (low, middle, high) => low < middle && middle < high;

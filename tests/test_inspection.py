@@ -224,6 +224,39 @@ def test_features_are_the_activations_of_a_stream(any_model):
         inspection.features(model, [])
 
 
+def test_sparseness_is_that_of_the_published_formula():
+    random = np.random.default_rng(0)
+    maps = np.maximum(random.normal(size=(3, 4, 5, 6)), 0)
+    maps[..., 0] = 2.5  # the same everywhere
+    maps[..., 1] = 0
+    maps[1, 2, 3, 1] = 7  # at one position
+    maps[..., 2] = 0  # never
+    found = inspection.sparseness(maps)
+    rates = maps[..., 3].ravel()
+    expected = (1 - (sum(rates) / 60) ** 2 / sum(rate**2 / 60 for rate in rates)) / (1 - 1 / 60)
+    np.testing.assert_allclose(found[:4], [0, 1, 0, expected], atol=1e-12)
+    np.testing.assert_allclose(inspection.sparseness(3 * maps), found)
+    with pytest.raises(ValueError, match=r"after a ReLU.*is -1"):
+        inspection.sparseness(maps - 1)
+    with pytest.raises(ValueError, match="there is only one"):
+        inspection.sparseness(maps[0, 0, 0])
+
+
+def test_selective_units_are_sparse_audible_and_different():
+    maps = np.full((2, 6, 6, 6), 0.1)
+    maps[0, 1, 1, 4] = 9  # one position
+    maps[..., 2] = 1.5 * maps[..., 4] + 0.1  # nearly the same
+    maps[1, 3, 3:5, 0] = 6  # two other ones
+    maps[1, :, :, 5] = 6  # half of all
+    maps[..., 1] = 6  # everywhere the same
+    maps[..., 3] = 0
+    maps[0, 0, 0, 3] = 0.01  # the sparsest, and nearly silent
+    np.testing.assert_array_equal(inspection.selective_units(maps, 3), [4, 0, 5])
+    np.testing.assert_array_equal(inspection.selective_units(maps, 3, alike=1.1), [4, 0, 2])
+    with pytest.raises(ValueError, match="Only 3 channels respond to different things, but 4"):
+        inspection.selective_units(maps, 4)
+
+
 def test_nearest_neighbours_are_scipys():
     random = np.random.default_rng(0)
     vectors, queries = random.normal(size=(200, 12)), random.normal(size=(5, 12))
@@ -321,6 +354,42 @@ def test_strongest_patches_are_those_of_brute_force(model_of_pictures, pictures,
             )
             expected = padded[example, top + 4 : top + 4 + side, left + 4 : left + 4 + side]
             np.testing.assert_allclose(found.patches[index, rank], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("batch", [1, 6, 20])
+def test_one_patch_per_label_is_the_strongest_of_each(network, pictures, batch):
+    model = with_preprocessing(network, CLASSES)
+    labels = np.arange(20) // 3  # as of parts that follow each other
+    batches = [
+        (pictures[start : start + batch], labels[start : start + batch])
+        for start in range(0, 20, batch)
+    ]
+    found = inspection.strongest_patches(model, batches, "conv2", [4, 1], 5, one_per_label=True)
+    peaks = inspection.activations(model, pictures, ["conv2"])["conv2"].max((1, 2))
+    for index, unit in enumerate((4, 1)):
+        best = [
+            max(np.flatnonzero(labels == label), key=lambda e: peaks[e, unit]) for label in range(7)
+        ]
+        expected = sorted(best, key=lambda example: -peaks[example, unit])[:5]
+        np.testing.assert_array_equal(found.examples[index], expected)
+        np.testing.assert_array_equal(found.labels[index], labels[expected])
+    with pytest.raises(ValueError, match="have 7 different labels, but 8 patches of different"):
+        inspection.strongest_patches(model, batches, "conv2", [0], 8, one_per_label=True)
+
+
+def test_patches_inside_see_no_padding(network, pictures):
+    model = with_preprocessing(network, CLASSES)
+    maps = inspection.activations(model, pictures, ["conv2"])["conv2"]
+    side = next(record.receptive_field for record in RECORDS if record.name == "conv2")
+    kept = maps[:, 1:-1, 1:-1]  # one zero of padding, four pixels wide, at each side
+    anywhere = inspection.strongest_patches(model, [pictures], "conv2", [4], 20)
+    found = inspection.strongest_patches(model, [pictures], "conv2", [4], 20, inside=True)
+    assert ((anywhere.boxes[..., 2:] - anywhere.boxes[..., :2]) < side).any()
+    assert ((found.boxes[..., 2:] - found.boxes[..., :2]) == side).all()
+    np.testing.assert_allclose(found.activities[0], -np.sort(-kept[..., 4].max((1, 2))), rtol=1e-3)
+    small = with_preprocessing(build(LAYERS, (15, 15, 3)), CLASSES)
+    with pytest.raises(ValueError, match="Every unit of conv2 sees padding"):
+        inspection.strongest_patches(small, [pictures[:, :15, :15]], "conv2", [0], 1, inside=True)
 
 
 def test_strongest_patches_need_units_maps_and_pictures(network, pictures):

@@ -9,6 +9,8 @@ from .attribution import randomized as randomized
 from .forward import activations as activations
 from .forward import features as features
 from .forward import nearest as nearest
+from .forward import selective_units as selective_units
+from .forward import sparseness as sparseness
 from .kernels import colourfulness as colourfulness
 from .kernels import cycles as cycles
 from .kernels import filter_images as filter_images

@@ -1,4 +1,4 @@
-"""What leaves a layer: for one picture, for a data set, and which of two pictures are alike."""
+"""What leaves a layer, how selective its units are, and which pictures are alike."""
 
 from collections.abc import Sequence
 
@@ -58,6 +58,77 @@ def features(model: keras.Model, data, layer: str = "fc7") -> tuple[np.ndarray, 
     if not vectors:
         raise ValueError("The data set has no examples.")
     return np.concatenate(vectors), np.concatenate(labels)
+
+
+def sparseness(activations: np.ndarray) -> np.ndarray:
+    """How selective each channel is: the sparseness of Vinje and Gallant (2000).
+
+    1 − (mean of a)² / (mean of a²), divided by 1 − 1/n, over all n positions of all pictures: 0 for
+    a channel that is equally active everywhere, 1 for one that is active at a single position. A
+    channel that is 0 throughout is not selective: 0.
+
+    Args:
+        activations: `(..., channels)`, none of them negative, as after a ReLU; of `activations`,
+            with several pictures.
+
+    Returns:
+        float64 `(channels,)`, 0..1.
+
+    Raises:
+        ValueError: if an activation is negative, or there is one position only.
+    """
+    values = _positions(activations)
+    if values.min() < 0:
+        raise ValueError(
+            f"Sparseness is measured after a ReLU, where nothing is negative; the least of these "
+            f"activations is {values.min():.3g}."
+        )
+    if len(values) < 2:
+        raise ValueError("Sparseness compares positions or pictures; there is only one.")
+    mean, of_squares = values.mean(0), (values**2).mean(0)
+    even = np.where(of_squares > 0, mean**2 / np.where(of_squares > 0, of_squares, 1), 1)
+    return (1 - even) / (1 - 1 / len(values))
+
+
+def selective_units(activations: np.ndarray, count: int, alike: float = 0.3) -> np.ndarray:
+    """The most selective channels of a layer that respond to different things.
+
+    By `sparseness`, and among channels whose largest activation is at least the layer's median one:
+    a channel that is nearly silent may be sparse without being of any use. Of channels that are
+    correlated, position by position, only the most selective one is taken.
+
+    Args:
+        activations: as for `sparseness`.
+        count: how many.
+        alike: the correlation from which on two channels respond to the same.
+
+    Returns:
+        int `(count,)`, the most selective first.
+
+    Raises:
+        ValueError: as `sparseness`, or if there are fewer channels that differ.
+    """
+    selectivity, values = sparseness(activations), _positions(activations)
+    peaks = values.max(0)
+    chosen: list[int] = []
+    for channel in np.argsort(-selectivity, kind="stable"):
+        constant = values[:, channel].min() == peaks[channel]
+        if constant or peaks[channel] < np.median(peaks):
+            continue
+        if all(np.corrcoef(values[:, channel], values[:, other])[0, 1] < alike for other in chosen):
+            chosen.append(int(channel))
+        if len(chosen) == count:
+            return np.array(chosen)
+    raise ValueError(
+        f"Only {len(chosen)} channels respond to different things, but {count} are asked for. "
+        "Show more pictures, or let channels be more alike."
+    )
+
+
+def _positions(activations: np.ndarray) -> np.ndarray:
+    """float64 `(positions of all pictures, channels)`."""
+    activations = np.asarray(activations, "float64")
+    return activations.reshape(-1, activations.shape[-1])
 
 
 def nearest(

@@ -89,6 +89,9 @@ def strongest_patches(
     layer: str,
     units: Sequence[int],
     count: int = 9,
+    *,
+    one_per_label: bool = False,
+    inside: bool = False,
 ) -> Patches:
     """What some units of a convolution or pooling layer answer to most, in one pass over the data.
 
@@ -102,10 +105,16 @@ def strongest_patches(
         layer: its name.
         units: channels of the layer.
         count: how many patches a unit.
+        one_per_label: keep only the strongest picture of each label. Where pictures are parts of
+            larger ones, the number of the whole as their label keeps its parts from filling the
+            list.
+        inside: look only at places that see no padding. Its zeros are an edge that no photograph
+            has, and many units answer to it.
 
     Raises:
-        ValueError: if there is no such layer or unit, the layer has no map, or the data holds fewer
-            than `count` pictures.
+        ValueError: if there is no such layer or unit, the layer has no map, every place sees
+            padding and `inside` forbids it, or the data holds fewer than `count` pictures, or
+            labels where each may have one.
     """
     records = description(model).trace()
     boxes = receptive_boxes(records, layer)
@@ -116,16 +125,31 @@ def strongest_patches(
     units = tuple(int(unit) for unit in units)
     forward = compiled(model, layer_named(model, layer).output)
     side = record.receptive_field
+    cut_off = ((boxes[..., 2:] - boxes[..., :2]) < side).any(-1)
+    if inside and cut_off.all():
+        raise ValueError(
+            f"Every unit of {layer} sees padding around pictures of this size; leave out inside."
+        )
     kept: list[list[tuple]] = [[] for _ in units]
     seen = 0
     for pictures, labels in batches_of(model, data):
         maps = np.asarray(forward(tf.constant(pictures)), "float32")[..., list(units)]
+        if inside:
+            maps[:, cut_off] = -np.inf
         strongest = maps.reshape(len(maps), -1, len(units))
         places, peaks = strongest.argmax(1), strongest.max(1)
         for place_of_unit, (best, unit_peaks) in enumerate(zip(kept, peaks.T, strict=True)):
-            for index in np.argsort(-unit_peaks, kind="stable")[:count]:
+            for index in np.argsort(-unit_peaks, kind="stable"):
                 if len(best) == count and unit_peaks[index] <= best[-1][0]:
                     break
+                label = int(labels[index])
+                of_label = [
+                    n for n, entry in enumerate(best) if one_per_label and entry[2] == label
+                ]
+                if of_label:
+                    if unit_peaks[index] <= best[of_label[0]][0]:
+                        continue
+                    del best[of_label[0]]
                 row, column = divmod(int(places[index, place_of_unit]), maps.shape[2])
                 patch = _window(
                     model,
@@ -134,13 +158,17 @@ def strongest_patches(
                     record.start + column * record.jump,
                     side,
                 )
-                label = int(labels[index])
                 best.append((unit_peaks[index], seen + index, label, row, column, patch))
                 best.sort(key=lambda entry: (-entry[0], entry[1]))
                 del best[count:]
         seen += len(pictures)
     if seen < count:
         raise ValueError(f"The data set has {seen} pictures, but {count} a unit are asked for.")
+    if len(kept[0]) < count:
+        raise ValueError(
+            f"The pictures have {len(kept[0])} different labels, but {count} patches of different "
+            "labels are asked for. Ask for fewer, or leave out one_per_label."
+        )
     peaks, examples, labels, rows, columns, patches = (
         np.array([[entry[part] for entry in best] for best in kept]) for part in range(6)
     )

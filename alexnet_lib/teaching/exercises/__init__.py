@@ -72,7 +72,7 @@ from .chapter_11 import (
     check_updates,
 )
 from .chapter_12 import check_class_weight, check_new_head_parameters, check_test_pictures
-from .chapter_13 import check_colourfulness, check_corner_of_conv5, check_memory_of_patches
+from .chapter_13 import check_colourfulness, check_corner_of_conv5, check_finest_wave
 from .chapter_14 import check_cam, check_cam_distance, check_occlusion_passes
 from .chapter_15 import (
     check_conv3_share,
@@ -109,6 +109,7 @@ __all__ = [
     "check_divided_alpha",
     "check_dropout_share",
     "check_fc7_weights_in_use",
+    "check_finest_wave",
     "check_five_crops",
     "check_flatten_224",
     "check_four_groups",
@@ -124,7 +125,6 @@ __all__ = [
     "check_lone_unit",
     "check_lrn_window",
     "check_max_pool_row",
-    "check_memory_of_patches",
     "check_mixed_memory",
     "check_neurons_conv1",
     "check_new_head_parameters",

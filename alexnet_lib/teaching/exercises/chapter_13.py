@@ -47,7 +47,7 @@ check_colourfulness = FunctionExercise(
 
 
 def _rows_of_the_corner():
-    """Rows that the first unit of conv5 sees: its field, less what lies above the picture."""
+    """Rows in the receptive field of conv5's first unit that lie in the picture, not above it."""
     above, jump = 0, 1
     for record in trace():
         above += (record.padding or 0) * jump
@@ -58,7 +58,10 @@ def _rows_of_the_corner():
 
 
 check_corner_of_conv5 = NumberExercise(
-    question="How many rows of the picture does the unit in the top left corner of conv5 see?",
+    question=(
+        "How many rows of the picture lie in the receptive field of the unit in the top left "
+        "corner of conv5?"
+    ),
     answer=_rows_of_the_corner(),
     hints=(
         "Its receptive field begins above the picture: every padding on the way moves it up.",
@@ -68,7 +71,7 @@ check_corner_of_conv5 = NumberExercise(
     mistakes=(
         (
             layer("conv5").receptive_field,
-            "That is a unit in the middle. At the corner, part of the field is padding.",
+            "That holds for a unit in the middle. At the corner, part of the field is padding.",
         ),
         (
             layer("conv5").receptive_field - 3 * layer("conv5").jump,
@@ -81,29 +84,30 @@ check_corner_of_conv5 = NumberExercise(
     ),
 )
 
-check_memory_of_patches = NumberExercise(
+check_finest_wave = NumberExercise(
     question=(
-        "How many megabytes (10⁶ bytes) do the nine strongest patches of each of conv5's units "
-        "take in float32?"
+        "Photographs of 32 pixels a side are enlarged to 227. How many periods of the finest wave "
+        "in such a photograph fit into the taps of a filter of conv1?"
     ),
-    answer=layer("conv5").output_shape[2] * 9 * layer("conv5").receptive_field ** 2 * 3 * 4 / 1e6,
+    answer=layer("conv1").kernel * 32 / trace()[0].input_shape[0] / 2,
     tolerance=0.01,
     hints=(
-        "A patch is as large as the receptive field, and has three colours.",
-        "256 units, 9 patches each, 163·163·3 numbers, 4 bytes.",
+        "How many pixels of the small photograph does a filter of 11 taps cover?",
+        "It covers 11 · 32 / 227 of them. How many pixels does one period of a wave need?",
+        "One period needs two pixels, a bright one and a dark one.",
     ),
     mistakes=(
         (
-            layer("conv5").output_shape[2] * 9 * layer("conv5").receptive_field ** 2 * 3 / 1e6,
-            "Those are bytes at one byte a number; a float32 takes four.",
+            layer("conv1").kernel * 32 / trace()[0].input_shape[0],
+            "Those are pixels of the small photograph; a period takes two of them.",
         ),
         (
-            layer("conv5").output_shape[2] * 9 * layer("conv5").receptive_field ** 2 * 4 / 1e6,
-            "A patch has three colours.",
+            layer("conv1").kernel / 2,
+            "That is what the taps could hold if the photograph had not been enlarged.",
         ),
         (
-            layer("conv5").output_shape[2] * layer("conv5").receptive_field ** 2 * 3 * 4 / 1e6,
-            "That is one patch a unit.",
+            2 * trace()[0].input_shape[0] / 32,
+            "That is the length of a period after enlarging, in pixels.",
         ),
     ),
 )

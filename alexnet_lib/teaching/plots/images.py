@@ -118,13 +118,16 @@ def _sheet(images: np.ndarray, columns: int) -> np.ndarray:
     return sheet
 
 
-def picture_rows(rows: Mapping[str, Sequence[np.ndarray]], apart: int = 0) -> Figure:
+def picture_rows(
+    rows: Mapping[str, Sequence[np.ndarray]], apart: int = 0, *, one_scale: bool = False
+) -> Figure:
     """Rows of pictures, each row under its name.
 
     Args:
         rows: name → pictures: `(height, width, 3)`, RGB 0..255, or `(height, width)` of any range,
             which is drawn in grey from its least to its greatest value. Rows are equally long.
         apart: so many pictures at the left of each row stand apart from the rest.
+        one_scale: draws the grey pictures of a row on one scale, so that they can be compared.
     """
     width, gap, title = 5.4, 0.04, 0.26  # inches
     columns = max(map(len, rows.values()))
@@ -136,11 +139,15 @@ def picture_rows(rows: Mapping[str, Sequence[np.ndarray]], apart: int = 0) -> Fi
         for line, (name, images) in enumerate(rows.items()):
             top = line * (side + title)
             figure.text(0, 1 - (top + 0.8 * title) / height, name, fontsize=10)
+            grey = [image for image in images if image.ndim == 2] if one_scale else []
+            scale = {"vmin": min(map(np.min, grey)), "vmax": max(map(np.max, grey))} if grey else {}
             for place, image in enumerate(images):
                 left = place * (side + gap) + (aside if place >= apart else 0)
                 bottom = height - top - title - side
                 axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
-                axes.imshow(image.astype("uint8") if image.ndim == 3 else image, cmap="gray")
+                axes.imshow(
+                    image.astype("uint8") if image.ndim == 3 else image, cmap="gray", **scale
+                )
                 axes.axis("off")
     return finish(figure)
 
