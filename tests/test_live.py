@@ -379,13 +379,14 @@ def test_the_heat_map_equals_keras(shared, pixels, silenced):
     as_text = base64.b64encode(np.asarray(pixels, "<f4").tobytes()).decode()
     file = base64.b64encode(pretrained.POCKET.read_bytes()).decode()
     model = without(shipped(), silenced)
-    for target in (0, 6, 14):
+    picture = np.asarray(preprocess_input(pixels))
+    likeliest = int(model.predict(picture[None], verbose=0).argmax())
+    for target in (likeliest, 0, 6):
         arguments = [described, file, as_text, target, {"silenced": silenced}]
         found = np.array(shared.evaluate(HEAT, arguments)).reshape(13, 13)
-        picture = np.asarray(preprocess_input(pixels))
         expected = inspection.grad_cam(model, picture, target).values
         assert np.abs(found - expected).max() < 2e-3 * max(expected.max(), 1e-6), target
-        assert expected.max() > 0 or target != 0
+        assert expected.max() > 0 or target != likeliest
 
 
 READ = """(text) => {
