@@ -783,7 +783,7 @@ def test_what_is_no_picture_gets_a_sentence(opened):
             f"{name} is no picture that this browser can read. JPEG, PNG and WebP work everywhere."
         )
     assert it.first.inner_text() == answer
-    it.panel.get_by_role("button", name="Our picture: coffee").click()
+    it.panel.get_by_role("button", name="Our picture: rocket").click()
     expect(it.alert).to_be_empty()
     expect(it.first).not_to_have_text(answer)
 
@@ -907,7 +907,7 @@ def test_detail_is_taken_away(opened, network):
     )
     it.press("Keep this answer to compare")
     expect(it.panel.get_by_role("group", name="Two answers")).to_contain_text(
-        "The cat, reduced to 20 × 20 pixels."
+        f"The {live_page.PICTURES[0]}, reduced to 20 × 20 pixels."
     )
     it.page.wait_for_url("**detail=20*")
     it.press("Reset")
@@ -952,6 +952,7 @@ def test_the_page_says_when_its_answer_is_unsure(opened, network):
     weights = [judge["coefficients"][name] for name in ("likeliest", "second", "entropy")]
     shades = {"grey": (128, 128, 128), "red": (200, 30, 30), "sky": (120, 170, 230)}
     pictures = {name: np.full((SIDE, SIDE, 3), shade, "uint8") for name, shade in shades.items()}
+    pictures |= {name: SAMPLE_IMAGES[name].square() for name in live_page.PICTURES}
     for sharpness in (3, 9, 30, 227):
         blocks = RANDOM.integers(0, 256, (sharpness, sharpness, 3), "uint8")
         pictures[f"{sharpness} blocks"] = np.asarray(Image.fromarray(blocks).resize((SIDE, SIDE)))
@@ -1027,11 +1028,11 @@ def test_two_answers_stand_side_by_side(opened, network, width):
     it.press("Keep this answer to compare")
     kept, now = (pair.locator("figure").nth(place) for place in (0, 1))
     expect(kept.get_by_role("img")).to_have_accessible_name(
-        "Kept: The cat, rows 60 to 159 and columns 40 to 139 covered."
+        f"Kept: The {live_page.PICTURES[0]}, rows 60 to 159 and columns 40 to 139 covered."
     )
     it.label("cover a part of the picture").uncheck()
     it.label("Towers").select_option("second")
-    expect(now).to_contain_text("The cat, the second tower silent.")
+    expect(now).to_contain_text(f"The {live_page.PICTURES[0]}, the second tower silent.")
     it.give("green.png", encoded(Image.new("RGB", (300, 300), "green")))
     expect(now).to_contain_text("Your picture, the second tower silent.")
     assert (shown_pixels(now.locator("canvas")) == (0, 128, 0)).all()
@@ -1338,7 +1339,7 @@ def test_a_wrong_address_does_no_harm(opened):
     it = opened(f"#live?{nonsense}&backend=abacus&top=999&left=-9&size=5000&cover=true").answered()
     expect(it.heading).to_contain_text("conv1: map 95 of 96")
     expect(it.panel.locator(".ex-cover")).to_have_attribute("y", str(SIDE - 128))
-    expect(it.status).to_have_text(SAMPLE_IMAGES["cat"].credit)
+    expect(it.status).to_have_text(SAMPLE_IMAGES[live_page.PICTURES[0]].credit)
     assert not re.search(r"NaN|undefined|Infinity", it.panel.inner_text())
     # A layer that changes nothing has no maps of its own.
     other = opened("#live?layer=flatten&opened=true&step=-3").answered()
@@ -1518,7 +1519,7 @@ def test_an_opened_number_is_that_of_the_changed_network(opened):
     assert terms["conv1"] == pytest.approx(terms["passed on as it is"])
     assert with_norm < without_norm
     # Another picture, another number; a covered one, the mean colour: its weights give the bias.
-    it.panel.get_by_role("button", name="Our picture: coffee").click()
+    it.panel.get_by_role("button", name="Our picture: rocket").click()
     expect(it.panel.locator(".ex-number-value")).not_to_have_text(f"{without_norm:.2f}")
     it.page.evaluate(
         "() => { location.hash = '#live?opened=true&channel=95&cover=true&size=128&top=50&left=50';"
