@@ -112,6 +112,17 @@ def tiny_widgets():
     )
 
 
+JUDGE = {
+    "weights": files.sha256(pretrained.POCKET),
+    "least": 1e-7,
+    "coefficients": {"likeliest": 1.0, "second": -0.1, "entropy": -0.1},
+    "threshold": -0.9,
+    "known": {"unsure": 0.06},
+    "unknown": {"unsure": 0.22},
+}
+"""When an answer is unsure, made up: what was measured need not be worth showing."""
+
+
 @pytest.fixture(scope="module")
 def how_often_right():
     """How often the network is right, made up: between the points and beyond both ends."""
@@ -125,8 +136,8 @@ def pages(tmp_path_factory, tiny_widgets, how_often_right):
     folder = tmp_path_factory.mktemp("a book")
     config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
     weights = folder / pretrained.POCKET.name
-    for path in (pretrained.POCKET, pretrained.POCKET.with_suffix(".unsure.json")):
-        shutil.copy(path, folder)
+    shutil.copy(pretrained.POCKET, weights)
+    weights.with_suffix(".unsure.json").write_text(json.dumps(JUDGE), "utf-8")
     calibration.write(how_often_right, weights)
     config["sphinx"]["config"]["alexnet_live_weights"] = str(weights)
     (folder / "_config.yml").write_text(yaml.safe_dump(config), "utf-8")
@@ -948,7 +959,7 @@ def test_the_page_says_how_often_it_is_right_when_it_is_so_sure(opened, network,
 
 def test_the_page_says_when_its_answer_is_unsure(opened, network):
     """As results/unsure.py would say it of what Keras answers."""
-    judge = alexnet_live.judge_of(pretrained.POCKET)
+    judge = JUDGE
     weights = [judge["coefficients"][name] for name in ("likeliest", "second", "entropy")]
     shades = {"grey": (128, 128, 128), "red": (200, 30, 30), "sky": (120, 170, 230)}
     pictures = {name: np.full((SIDE, SIDE, 3), shade, "uint8") for name, shade in shades.items()}
@@ -985,16 +996,27 @@ def test_what_was_measured_of_other_weights_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setattr(
         alexnet_live.logger, "warning", lambda text, *values: warnings.append(text % values)
     )
-    assert alexnet_live.judge_of(pretrained.POCKET), "run results/unsure.py for the new weights"
-    assert not warnings
+    measured = pretrained.POCKET.with_suffix(".unsure.json")
+    alexnet_live.judge_of(pretrained.POCKET)
+    assert not warnings, "run results/unsure.py for the new weights"
     other = tmp_path / "other.safetensors"
     other.write_bytes(b"other weights")
     assert alexnet_live.judge_of(other) is None
     assert not warnings
-    measured = pretrained.POCKET.with_suffix(".unsure.json")
     shutil.copy(measured, other.with_suffix(".unsure.json"))
     assert alexnet_live.judge_of(other) is None
     assert "was measured with other weights" in warnings[0]
+
+
+def test_what_tells_nothing_is_not_said(tmp_path):
+    """Where pictures of anything else are called unsure no more often than those of its classes."""
+    weights = tmp_path / "some.safetensors"
+    weights.write_bytes(b"some weights")
+    judge = JUDGE | {"weights": files.sha256(weights)}
+    for rate, said in ((0.07, True), (0.06, False), (0.03, False)):
+        told = json.dumps(judge | {"unknown": {"unsure": rate}})
+        weights.with_suffix(".unsure.json").write_text(told, "utf-8")
+        assert (alexnet_live.judge_of(weights) is not None) == said
 
 
 def test_a_calibration_of_other_weights_is_not_used(tmp_path, monkeypatch, how_often_right):

@@ -57,7 +57,8 @@ def judge_of(weights):
     """Read when answers are unsure, as `results/unsure.py` measured it for these weights.
 
     Returns:
-        What the front end reads, or None where nothing was measured.
+        What the front end reads; None where nothing was measured, or where pictures of anything else
+        are called unsure no more often than those of its classes, so that to say it says nothing.
     """
     path = weights.with_suffix(".unsure.json")
     if not path.is_file():
@@ -70,6 +71,8 @@ def judge_of(weights):
             path,
             weights,
         )
+        return None
+    if judge["unknown"]["unsure"] <= judge["known"]["unsure"]:
         return None
     wanted = ("coefficients", "least", "threshold", "known", "unknown")
     return {name: judge[name] for name in wanted}
