@@ -62,6 +62,8 @@ def opened(browser, address, width, theme="light"):
         device_scale_factor=SCALE,
     )
     page.goto(address)
+    # The theme's button lies over whatever stands below it.
+    page.add_style_tag(content="#pst-back-to-top { display: none !important }")
     return page
 
 

@@ -47,11 +47,19 @@ class Calibration:
         gaps = [abs(part.probability - part.right) for part in self.bins]
         return float(np.average(gaps, weights=[part.pictures for part in self.bins]))
 
+    @property
+    def curve(self) -> tuple[tuple[float, float], ...]:
+        """The mean probability and the share of right answers of each bin, by the probability.
+
+        Bins of fewer than `FEWEST` pictures are passed over.
+        """
+        return tuple((p.probability, p.right) for p in self.bins if p.pictures >= FEWEST)
+
     def right_at(self, probability: float) -> float | None:
         """How often the network is right where it gives its likeliest class this probability.
 
-        Between the means of the bins it is interpolated; beyond the first and the last one it is
-        theirs. Bins of fewer than `FEWEST` pictures are passed over.
+        Between the points of `curve` it is interpolated; beyond the first and the last one it is
+        theirs.
 
         Args:
             probability: of the likeliest class, 0..1. For any other class it says nothing.
@@ -61,11 +69,9 @@ class Calibration:
         """
         if not 0 <= probability <= 1:
             raise ValueError(f"The probability is {probability}; it must be between 0 and 1.")
-        parts = [part for part in self.bins if part.pictures >= FEWEST]
-        if not parts:
+        if not self.curve:
             return None
-        means, shares = ([getattr(p, what) for p in parts] for what in ("probability", "right"))
-        return float(np.interp(probability, means, shares))
+        return float(np.interp(probability, *zip(*self.curve, strict=True)))
 
 
 def measure(

@@ -1,6 +1,6 @@
 """When the network should say "none of these": measured, and written beside its weights.
 
-    python results/unsure.py --known flowers cifar10 --unknown FOLDER ... --leave-out NAME ...
+    python results/unsure.py --known FOLDER ... --unknown FOLDER ... --leave-out NAME ...
 
 A network chooses among the classes that it has learned, whatever it is shown. How sure it is says
 something about whether the picture is of one of them. Three numbers are read from its
@@ -14,7 +14,8 @@ What the network knows is asked of its weights, so that other weights need nothi
 the held-out pictures of `--known` whose classes it has, and all held-out pictures of `--unknown`
 but those whose classes it has, or that are the same by another name (`--leave-out`). Beside
 the shipped weights, `--unknown` were Caltech-101 and photographs of clothes. The page "AlexNet
-live" reads what is written, and so may every other page that runs the network.
+live" reads what is written, where it tells the two apart, and so may every other page that runs the
+network.
 """
 
 import argparse

@@ -20,7 +20,7 @@ import tiny
 from PIL import Image
 from typer.testing import CliRunner
 
-from alexnet_lib import architecture, data, load_model, training
+from alexnet_lib import architecture, calibration, data, load_model, training
 from alexnet_lib.cli import app
 from alexnet_lib.preprocessing import preprocess_layer
 
@@ -245,6 +245,28 @@ def test_pocket_is_a_model_without_a_file(pictures, tmp_path):
     wrong = alexnet("evaluate", "pocket", "--data", pictures)
     assert wrong.exit_code == 2
     assert "classes that the model does not know: blue, green, red" in wrong.stderr
+
+
+@pytest.mark.parametrize("crops", [1, 10])
+def test_a_prediction_says_how_often_it_is_right_where_that_was_measured(
+    trunk, pictures, tmp_path, crops
+):
+    model = shutil.copy(trunk, tmp_path / "model.keras")
+    files = sorted((pictures / "red").glob("*.png"))[:2]
+    plain = alexnet("predict", model, *files)
+    assert "times in 100" not in plain.stdout
+    bins = (calibration.Bin(50, 0.1, 0.2), calibration.Bin(50, 1.0, 0.7))
+    measured = calibration.Calibration(bins, "made up", calibration.files.sha256(model))
+    calibration.write(measured, model)
+    table = alexnet("predict", model, *files, "--crops", crops)
+    answers = json.loads(alexnet("predict", model, *files, "--json", "--crops", crops).stdout)
+    assert len(answers) == len(files)
+    for answer, line in zip(answers, table.stdout.splitlines(), strict=True):
+        right = measured.right_at(answer["predictions"][0]["probability"])
+        said = f"%, right {100 * right:.0f} times in 100  or "
+        # It was measured with one crop; of ten it says nothing.
+        assert (said in line) == (crops == 1)
+        assert answer.get("right_when_so_sure") == (pytest.approx(right) if crops == 1 else None)
 
 
 def test_published_networks_have_imagenets_names_and_take_wordnets_numbers(tmp_path, monkeypatch):

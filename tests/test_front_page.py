@@ -43,7 +43,7 @@ def test_the_committed_flow_is_that_of_the_shipped_network(chromium):
     assert state == json.loads(json.dumps(expected)), again
     recording = measured["recording"]
     assert recording["shown"] == flow.recording["shown"], again
-    result = computed(chromium, state["network"], recording, "cat", apart=41)
+    result = computed(chromium, state["network"], recording, front_page.PICTURE, apart=41)
     from alexnet_lib import AlexNet
 
     layers = list(recording["shown"])

@@ -302,72 +302,90 @@ def test_pooling_changes_nothing_but_the_window(flowers):
 @pytest.fixture
 def pocket(flowers, monkeypatch):
     module = importlib.import_module("pocket")
+    stages = (module.Stage(115, 2, (0.1, 0.01), 0.35), module.Stage(227, 1, (0.03, 0.0), 0.35))
     for name, value in {
-        "BATCH": {"flowers": 3, "cifar10": 5},
-        "STEPS_AN_EPOCH": 2,
+        "BATCH": 8,
+        "STEPS_A_ROUND": 2,
+        "STAGES": stages,
+        "WARM_UP": 2,
+        "HELD_OUT": 0.2,
         "FC_UNITS": 8,
     }.items():
         monkeypatch.setattr(module, name, value)
     return module
 
 
-def pocket_arguments(folder, small_pictures, tmp_path, epochs):
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    """Two classes of 20 scenes each, of which every one was photographed twice."""
+    root = tmp_path_factory.mktemp("data") / "scenes"
+    random = np.random.default_rng(1)
+    for name in ("blue", "red"):
+        (root / name).mkdir(parents=True)
+        for scene in range(20):
+            blocks = Image.fromarray(random.integers(0, 256, (5, 5, 3), "uint8"))
+            picture = np.array(blocks.resize((80, 80), Image.Resampling.BICUBIC))
+            picture[..., 0 if name == "blue" else 2] //= 4
+            for shot in range(2):
+                brighter = np.clip(picture.astype(int) + 3 * shot, 0, 255).astype("uint8")
+                Image.fromarray(brighter).save(root / name / f"{scene:02}-{shot}.png")
+    return root
+
+
+def pocket_arguments(folder, tmp_path):
     return argparse.Namespace(
-        flowers=str(folder),
-        cifar10=str(small_pictures),
-        epochs=epochs,
+        pictures=str(folder),
         precision="float32",
         run_dir=tmp_path / "run",
         out=tmp_path / "pocket.safetensors",
     )
 
 
-def test_pocket_mixes_two_data_sets(pocket, folder, small_pictures, tmp_path):
-    sets, names = pocket.load(pocket_arguments(folder, small_pictures, tmp_path, 1))
-    assert names == ["blue", "red", *(f"grey{number}" for number in range(10))]
-    assert sets["flowers"][0].shape == (24, 240, 240, 3)
-    assert sets["cifar10"][0].shape == (40, 32, 32, 3)
-    np.testing.assert_array_equal(np.bincount(sets["cifar10"][1]), [0] * 2 + [4] * 10)
-    batches = pocket.Batches(sets, epoch=1)
-    assert len(batches) == 2
-    for step in range(2):
-        (pictures, labels), (again, _) = batches[step], pocket.Batches(sets, epoch=1)[step]
-        (others, _) = pocket.Batches(sets, epoch=2)[step]
-        assert [len(part) for part in pictures.values()] == [3, 5]
-        # Blue or red by the label; the greys are 25 apart.
-        blue = pictures["flowers"].mean((1, 2)).argmax(-1) == 2
-        np.testing.assert_array_equal(labels[:3] == 0, blue)
-        greys = np.round(pictures["cifar10"].mean((1, 2, 3)) / 25)
-        np.testing.assert_array_equal(labels[3:] - 2, greys)
-        for name in pictures:
-            np.testing.assert_array_equal(pictures[name], again[name])
-            assert (pictures[name] != others[name]).any()
+def test_pocket_holds_out_scenes_as_a_whole(pocket, scenes, tmp_path):
+    arguments = pocket_arguments(scenes, tmp_path)
+    pictures, labels, out, names = pocket.load(arguments)
+    assert names == ["blue", "red"]
+    assert pictures.shape[1:] == (64, 64, 3)
+    assert pictures.dtype == np.uint8
+    red, _, blue = pictures.mean((1, 2)).T
+    np.testing.assert_array_equal(red > blue, labels == 1)
+    for label in (0, 1):
+        members = labels == label
+        wanted = pocket.HELD_OUT * members.sum()
+        assert wanted - 2 <= out[members].sum() <= wanted + 2, "a scene more or less"
+    flat = pictures.reshape(len(pictures), -1).astype(float)
+    same_scene = np.corrcoef(flat) > 0.99
+    assert (same_scene.sum(1) == 2).all()
+    assert (out[same_scene.argmax(0)] == out).all(), "no scene is on both sides"
+    for again, array in zip(pocket.load(arguments), (pictures, labels, out, names), strict=True):
+        np.testing.assert_array_equal(again, array)
 
 
 @pytest.mark.parametrize("pixels", [32, 227, 600])
 def test_a_view_is_resampled_as_pillow_does(pocket, pixels):
     signal = np.random.default_rng(0).uniform(0, 255, pixels).astype("float32")
-    views = pocket.Views(smallest_part=1.0, seed=0)
-    whole, side = np.ones(2, "float32"), np.full(2, pocket.SIDE, "float32")
+    views = pocket.Views(227, smallest_part=1.0, seed=0)
+    whole, side = np.ones(2, "float32"), np.full(2, 227, "float32")
     matrices = views.resampling(pixels, whole, side, np.array([False, True]))
     plain, turned = np.asarray(matrices) @ signal
     picture = Image.fromarray(signal[None], "F")
-    expected = np.asarray(picture.resize((pocket.SIDE, 1), Image.Resampling.BILINEAR))[0]
+    expected = np.asarray(picture.resize((227, 1), Image.Resampling.BILINEAR))[0]
     np.testing.assert_allclose(plain, expected, atol=1e-2)
     np.testing.assert_allclose(turned, expected[::-1], atol=1e-2)
 
 
-def test_views_show_a_part_at_every_resolution(pocket):
+def test_views_show_a_part_at_every_resolution(pocket, monkeypatch):
+    monkeypatch.setattr(keras.random, "normal", lambda shape, seed: np.zeros(shape, "float32"))
     # A picture of its own coordinates: red grows to the right, green downwards, from 50 to 200.
     ramp = np.linspace(50, 200, 64, dtype="float32")
     picture = np.stack([*np.meshgrid(ramp, ramp), np.full((64, 64), 125.0)], -1)
-    views = pocket.Views(smallest_part=0.25, seed=3)
+    views = pocket.Views(115, smallest_part=0.35, seed=3)
     views.relit = lambda images: images
     shown = np.asarray(views(np.repeat(picture[None], 200, 0)))
-    assert shown.shape == (200, pocket.SIDE, pocket.SIDE, 3)
+    assert shown.shape == (200, 115, 115, 3)
     width, height = (np.ptp(shown[..., channel], (1, 2)) / 150 for channel in (0, 1))
-    assert (width * height).min() > 0.25 * 0.9
-    assert width.min() < 0.6
+    assert (width * height).min() > 0.35 * 0.85
+    assert width.min() < 0.7
     assert width.max() > 0.9
     mirrored = shown[:, 0, 0, 0] > shown[:, 0, -1, 0]
     assert 70 < mirrored.sum() < 130
@@ -378,56 +396,85 @@ def test_views_show_a_part_at_every_resolution(pocket):
     assert rough.max() > 3 * rough.min()
 
 
+def test_views_are_noisy_by_different_amounts(pocket):
+    views = pocket.Views(67, smallest_part=1.0, seed=0)
+    views.relit = lambda images: images
+    noise = np.asarray(views(np.full((200, 8, 8, 3), 128, "float32"))).std((1, 2, 3))
+    assert noise.min() < 0.5
+    assert 9 < noise.max() < 11
+
+
 def test_views_are_relit(pocket):
     grey = np.full((200, 8, 8, 3), 100, "float32")
     grey[..., 0] = 160
-    relit = np.asarray(pocket.Views(smallest_part=1.0, seed=0).relit(grey))
+    relit = np.asarray(pocket.Views(115, smallest_part=1.0, seed=0).relit(grey))
     assert 0 <= relit.min() < relit.max() <= 255
     brightness = relit.mean((1, 2, 3)) / 120
-    assert 0.55 < brightness.min() < 0.7
-    assert 1.3 < brightness.max() < 1.45
+    assert 0.65 < brightness.min() < 0.75
+    assert 1.2 < brightness.max() < 1.35
     saturation = (relit[..., 0] - relit[..., 1]).mean((1, 2)) / 60 / brightness
-    assert 5 < (np.abs(saturation) < 0.05).sum() < 40
-    noise = relit[..., 2].std((1, 2))
-    assert 60 < (noise < 0.01).sum() < 140
-    assert noise.max() < 16
+    assert 2 < (np.abs(saturation) < 0.05).sum() < 30
 
 
-def test_the_other_view_is_found_by_the_formula_of_simclr(pocket):
-    embeddings = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
-    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
-    similar = np.exp(unit @ unit.T / pocket.TEMPERATURE)
-    losses = [
-        -np.log(similar[i, (i + 3) % 6] / (similar[i].sum() - similar[i, i])) for i in range(6)
-    ]
-    contrast = pocket.Learner.contrast(None, embeddings)
-    assert float(contrast) == pytest.approx(np.mean(losses), rel=1e-5)
+def test_rounds_go_through_all_pictures_epoch_by_epoch(pocket):
+    learned = np.arange(100, 124)
+    first, last = pocket.STAGES
+    rounds = [pocket.batches(learned, first, 0), pocket.batches(learned, first, 1)]
+    rounds = [*map(list, rounds), list(pocket.batches(learned, last, 0))]
+    assert [len(steps) for steps in rounds] == [2, 2, 2]
+    steps = [step for one in rounds for step in one]
+    for epoch in (steps[:3], steps[3:]):
+        np.testing.assert_array_equal(np.sort(np.concatenate(epoch)), learned)
+    assert (np.concatenate(steps[:3]) != np.concatenate(steps[3:])).any()
+    np.testing.assert_array_equal(next(pocket.batches(learned, first, 1)), steps[2])
 
 
-def test_pocket_trains_goes_on_and_folds(
-    pocket, folder, small_pictures, tmp_path, monkeypatch, capsys
-):
+def test_the_rate_rises_once_and_falls_in_each_stage(pocket):
+    first, last = pocket.STAGES
+    rates = [pocket.learning_rate(first, number, step) for number in range(2) for step in range(2)]
+    assert rates[0] < rates[1] > rates[2] > rates[3] > 0.01
+    assert rates[2] == pytest.approx((0.1 + 0.01) / 2)
+    assert pocket.learning_rate(last, 0, 0) == pytest.approx(0.03)
+    assert pocket.learning_rate(last, 0, 1) == pytest.approx(0.015)
+
+
+def test_conv1_begins_with_the_noise_of_2012(pocket):
+    keras.utils.set_random_seed(0)
+    kernel = np.asarray(pocket.network(3, 115).get_layer("conv1").kernel)
+    assert kernel.std() == pytest.approx(0.01, rel=0.03)
+    assert abs(kernel.mean()) < 3e-4
+
+
+def test_pocket_trains_goes_on_and_folds(pocket, scenes, tmp_path, monkeypatch, capsys):
     made = {"train": [], "fold": []}
     for name, results in made.items():
         function = getattr(pocket, name)
         monkeypatch.setattr(
             pocket, name, lambda *a, f=function, kept=results: kept.append(f(*a)) or kept[-1]
         )
-    for epochs in (1, 2):
-        pocket.main(pocket_arguments(folder, small_pictures, tmp_path, epochs))
+    save = pocket.checkpoints.save
+
+    def interrupted(*arguments):
+        save(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pocket.checkpoints, "save", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            pocket.main(pocket_arguments(scenes, tmp_path))
+    assert "115 px, round 1 of 2" in capsys.readouterr().out
+    pocket.main(pocket_arguments(scenes, tmp_path))
     said = capsys.readouterr().out
-    assert said.count("epoch 1:") == said.count("epoch 2:") == 1, "the first is not done again"
+    assert "115 px, round 1 of 2" not in said, "the first is not done again"
+    assert said.index("115 px, round 2 of 2") < said.index("227 px, round 1 of 1")
     _, description = quantization.read(tmp_path / "pocket.safetensors")
-    assert description["class_names"][:3] == ["blue", "red", "grey0"]
+    assert description["class_names"] == ["blue", "red"]
 
     trained, folded = made["train"][-1], made["fold"][-1]
     images = np.random.default_rng(0).uniform(0, 255, (4, 227, 227, 3)).astype("float32")
     inputs = pocket.preprocess_input(images)
-    logits = np.asarray(trained(inputs / pocket.STANDARD_DEVIATION, training=False)[0])
-    expected = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
-    np.testing.assert_allclose(folded(inputs), expected, atol=1e-4)
-    start = pocket.patch_filters(np.load(tmp_path / "run" / "flowers_pictures.npy"))
-    assert np.abs(trained.get_layer("conv1").kernel - start).max() > 1e-4
+    logits = np.asarray(trained(inputs / pocket.STANDARD_DEVIATION, training=False))
+    np.testing.assert_allclose(folded(inputs), softmax(logits), atol=1e-4)
 
 
 @pytest.fixture(scope="module")

@@ -52,6 +52,14 @@ print(json.dumps({name: image.pixels().shape for name, image in SAMPLE_IMAGES.it
     assert all(min(shape[:2]) >= 227 and shape[2] == 3 for shape in shapes.values())
 
 
+def test_a_credit_names_the_thing_the_author_and_the_terms():
+    credits = {name: image.credit for name, image in SAMPLE_IMAGES.items()}
+    assert credits["cat"] == "A cat. Stefan van der Walt, CC0 1.0."
+    assert credits["coffee"] == "A cup of coffee. Rachel Michetti, Pikolo Espresso Bar, CC0 1.0."
+    assert credits["motorcycle"].startswith("A motorcycle in a garage. Nera Nesic and 5 others, ")
+    assert credits["temple"] == "A temple tower above a lake. danielbuechele, CC BY 2.0."
+
+
 @EACH
 def test_the_square_is_the_middle_of_the_photograph(image):
     whole, square = image.pixels(), image.square()

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..terminal import json_text, printable
 from .shared import MISTAKE, complain, expect_one_of, plain_errors, start
+
+if TYPE_CHECKING:
+    from ..calibration import Calibration
 
 
 def predict(
@@ -23,25 +26,30 @@ def predict(
     crops: Annotated[int, typer.Option(help="1, or 10: slower, a little more accurate.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Say what is in pictures. One that cannot be read does not stop the others."""
+    """Say what is in pictures. One that cannot be read does not stop the others.
+
+    Where it was measured, with one crop, it also says how often it is right when it is so sure.
+    """
     with plain_errors("predict"):
         expect_one_of("--crops", crops, (1, 10))
         start("predict")
-        from .. import prediction
+        from .. import prediction, pretrained
         from ..preprocessing import preprocess_layer
 
         network = prediction.load(model)
+        measured = pretrained.calibration(model) if crops == 1 else None
         files = prediction.files_in(pictures)
         answers = prediction.predictions(network, files, top=top, crops=crops)
         if as_json:
-            problems = _print_json(answers)
+            problems = _print_json(answers, measured)
         else:
-            problems = _print_table(answers, files, preprocess_layer(network).class_names)
+            names = preprocess_layer(network).class_names
+            problems = _print_table(answers, files, names, measured)
     if problems:
         raise typer.Exit(MISTAKE)
 
 
-def _print_json(answers: Iterable) -> int:
+def _print_json(answers: Iterable, measured: "Calibration | None") -> int:
     """Prints each answer when it is there; returns how many files have none."""
     problems, before = 0, "["
     try:
@@ -49,7 +57,7 @@ def _print_json(answers: Iterable) -> int:
             if answer.problem:
                 problems += 1
                 complain("predict", answer.problem)
-            typer.echo(before + "\n" + json_text(_as_dict(answer)), nl=False)
+            typer.echo(before + "\n" + json_text(_as_dict(answer, measured)), nl=False)
             before = ","
     finally:
         # Also what was stopped in the middle is valid.
@@ -57,17 +65,21 @@ def _print_json(answers: Iterable) -> int:
     return problems
 
 
-def _as_dict(answer) -> dict:
+def _as_dict(answer, measured: "Calibration | None") -> dict:
     if answer.problem:
         return {"file": str(answer.path), "problem": answer.problem}
     ranking = [{"class": name, "probability": share} for name, share in answer.ranking]
-    return {"file": str(answer.path), "predictions": ranking}
+    found = {"file": str(answer.path), "predictions": ranking}
+    right = measured and measured.right_at(answer.ranking[0][1])
+    return found if right is None else found | {"right_when_so_sure": right}
 
 
 _WIDEST = {"path": 60, "class": 24}
 
 
-def _print_table(answers: Iterable, files: list[Path], class_names: list[str]) -> int:
+def _print_table(
+    answers: Iterable, files: list[Path], class_names: list[str], measured: "Calibration | None"
+) -> int:
     """Prints each answer when it is there; returns how many files have none."""
     from rich.cells import cell_len, set_cell_size
     from rich.console import Console
@@ -88,6 +100,7 @@ def _print_table(answers: Iterable, files: list[Path], class_names: list[str]) -
             complain("predict", answer.problem)
             continue
         (name, share), *others = answer.ranking
+        right = measured and measured.right_at(share)
         rest = ", ".join(f"{printable(other)} {share:.1%}" for other, share in others)
         console.print(
             Text.assemble(
@@ -95,6 +108,7 @@ def _print_table(answers: Iterable, files: list[Path], class_names: list[str]) -
                 "  ",
                 (class_column(printable(name)), "bold"),
                 f" {share:6.1%}",
+                "" if right is None else f", right {100 * right:.0f} times in 100",
                 f"  or {rest}" if rest else "",
             )
         )

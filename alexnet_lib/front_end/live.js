@@ -29,7 +29,6 @@ const FOLDER = new URL("../live/", document.currentScript.src);
 const GUESSES = 5;
 const TOO_MANY_PIXELS = 100e6;
 const DARKEST = 200; // of 255, where a picture says nothing for an answer
-const SOFT = 20; // pixels along a side: fewer than any flower was learned with
 
 /** A sentence for the reader; what is no such sentence is a mistake of ours. */
 class Refusal extends Error {}
@@ -84,17 +83,54 @@ export function centralSquare(source, width, height, side) {
   }
 }
 
-/** A canvas with a square picture, RGBA. */
-function painted(rgba, side) {
-  const canvas = html("canvas", { width: side, height: side });
-  canvas.getContext("2d").putImageData(new ImageData(rgba, side, side), 0, 0);
-  return canvas;
+/** Which of `from` pixels a pixel of `to` is made of, and their weights: means, or between two. */
+function resampling(from, to) {
+  return Array.from({ length: to }, (_, at) => {
+    if (to > from) {
+      const place = clamp(((at + 0.5) * from) / to - 0.5, 0, from - 1);
+      const before = Math.min(Math.floor(place), from - 2);
+      return [[before, before + 1 - place], [before + 1, place - before]];
+    }
+    const [start, end] = [(at * from) / to, ((at + 1) * from) / to];
+    const first = Math.floor(start);
+    return Array.from({ length: Math.ceil(end) - first }, (_, more) => {
+      const pixel = first + more;
+      return [pixel, (Math.min(end, pixel + 1) - Math.max(start, pixel)) / (end - start)];
+    });
+  });
 }
 
-/** What is left of a square picture on `SOFT` × `SOFT` pixels, enlarged again. */
-function softened(rgba, side) {
-  const small = centralSquare(painted(rgba, side), side, side, SOFT);
-  return centralSquare(painted(small, SOFT), SOFT, SOFT, side);
+/** A picture of rows of RGB with another number of rows, its rows and columns exchanged. */
+function resizedAcross(pixels, rows, wanted) {
+  const columns = pixels.length / rows / 3;
+  const found = new Float32Array(wanted * columns * 3);
+  resampling(rows, wanted).forEach((parts, row) => {
+    for (const [from, weight] of parts) {
+      for (let column = 0; column < columns; column += 1) {
+        for (let colour = 0; colour < 3; colour += 1) {
+          found[(column * wanted + row) * 3 + colour] += weight * pixels[(from * columns + column) * 3 + colour];
+        }
+      }
+    }
+  });
+  return found;
+}
+
+/** What is left of a square picture, RGB, on `detail` × `detail` pixels, enlarged again. */
+function reduced(pixels, side, detail) {
+  if (detail >= side) return pixels;
+  const small = resizedAcross(resizedAcross(pixels, side, detail), side, detail);
+  return resizedAcross(resizedAcross(small, detail, side), detail, side);
+}
+
+/** RGB as a canvas takes it. */
+function asImage(pixels, side) {
+  const image = new ImageData(side, side);
+  for (let at = 0; at < side * side; at += 1) {
+    for (let colour = 0; colour < 3; colour += 1) image.data[at * 4 + colour] = pixels[at * 3 + colour];
+    image.data[at * 4 + 3] = 255;
+  }
+  return image;
 }
 
 /** A file of the reader's as an image that is ready to be drawn. */
@@ -131,7 +167,15 @@ const CAMERA = {
   NotReadableError: "Another program is using the camera. Close it, or open a picture instead.",
 };
 
-// ---- None of these -----------------------------------------------------------------------------
+// ---- How far an answer can be trusted ----------------------------------------------------------
+
+/** How often the network is right when it is so sure, as Python's `Calibration.right_at` has it. */
+function rightAt(curve, probability) {
+  const after = curve.findIndex(([mean]) => mean >= probability);
+  if (after <= 0) return curve.at(after)[1]; // before the first of them, or beyond the last
+  const [[low, below], [high, above]] = curve.slice(after - 1, after + 1);
+  return below + ((above - below) * (probability - low)) / (high - low);
+}
 
 /** How sure an answer is, as results/unsure.py counts it: below `threshold`, it is unsure. */
 export function sureness(probabilities, { coefficients, least }) {
@@ -228,7 +272,7 @@ const asText = (silenced) =>
 const TOWERS = { both: null, first: 0, second: 1 };
 const SETTINGS = [
   ...["picture", "layer", "channel", "row", "column", "normalize", "tower", "silenced"],
-  ...["soft", "cover", "top", "left", "size", "heat", "opened", "step", "backend"],
+  ...["detail", "cover", "top", "left", "size", "heat", "opened", "step", "backend"],
 ];
 
 function build(tools, planOf) {
@@ -236,6 +280,7 @@ function build(tools, planOf) {
   const network = data("network");
   const names = data("class_names");
   const pictures = data("pictures");
+  const credits = data("credits");
   const fields = data("fields");
   const [side] = network.input_shape;
   const last = network.layers.at(-1).name;
@@ -493,19 +538,18 @@ function build(tools, planOf) {
   const status = html("p", { class: "ex-note", role: "status" });
   const ground = html("canvas", { width: side, height: side, "aria-hidden": "true" });
 
-  let sharp = null; // the picture as it came, RGBA
-  let soft = false; // whether `pixels` are what is left of it
+  let original = null; // the picture as it came, RGB
+  let detail = side; // pixels a side, of what is left of it in `pixels`
 
   function take(rgba) {
-    sharp = rgba;
+    original = Float32Array.from({ length: side * side * 3 }, (_, at) => rgba[Math.floor(at / 3) * 4 + (at % 3)]);
     present();
   }
 
   function present() {
-    ({ soft } = read());
-    const rgba = soft ? softened(sharp, side) : sharp;
-    ground.getContext("2d").putImageData(new ImageData(rgba, side, side), 0, 0);
-    pixels = Float32Array.from({ length: side * side * 3 }, (_, at) => rgba[Math.floor(at / 3) * 4 + (at % 3)]);
+    ({ detail } = read());
+    pixels = reduced(original, side, detail);
+    ground.getContext("2d").putImageData(asImage(pixels, side), 0, 0);
     version += 1;
     work();
   }
@@ -518,7 +562,7 @@ function build(tools, planOf) {
     image.src = pictures[name];
     await image.decode();
     if (mine !== asked) return;
-    status.textContent = `The ${name}: one of the photographs that scikit-image brings with it.`;
+    status.textContent = credits[name];
     take(centralSquare(image, image.naturalWidth, image.naturalHeight, side));
   }
 
@@ -697,6 +741,21 @@ function build(tools, planOf) {
 
   const guesses = answerBars(names, GUESSES);
   const comparison = html("p", { class: "ex-note" });
+  const curve = data("calibration");
+  const record = html("p", { class: "ex-record", hidden: curve ? null : "" });
+
+  /** How often the network was right when it was so sure. It says nothing of a changed network. */
+  function writeRecord() {
+    if (!curve) return;
+    const { normalize, tower, silenced, cover } = answered.state;
+    const changed = !normalize || tower !== "both" || cover || Object.keys(silencedFilters(silenced, shapes)).length;
+    const surest = answers[largestOf(answers)];
+    const times = Math.round(100 * rightAt(curve, surest));
+    record.textContent = changed
+      ? ""
+      : `When it says ${Math.round(100 * surest)}\u00a0% of a picture of its classes, it is right ${times} times in 100.`;
+  }
+
   const judge = data("judge");
   const verdict = html("p", { class: "ex-verdict", hidden: judge ? null : "" });
 
@@ -718,23 +777,24 @@ function build(tools, planOf) {
   function writeAnswers() {
     const edited = before?.some((answer, index) => Math.abs(answer - answers[index]) > 5e-4);
     const [first] = guesses.draw(answers, edited ? before : null);
+    writeRecord();
     writeVerdict();
     const plain = before ? largestOf(before) : first;
     comparison.textContent = edited
       ? `Without your changes: ${names[plain]} ${percent(before[plain])}. The marks show where each bar stood.`
       : "";
     timing.textContent = `${Math.round(took)} ms a pass, by ${BACKENDS[engine.backend]}`;
-    say(`${names[first]} ${percent(answers[first])}. ${verdict.textContent} ${comparison.textContent}`);
+    say(`${names[first]} ${percent(answers[first])}. ${record.textContent} ${verdict.textContent} ${comparison.textContent}`);
   }
 
   // ---- Two answers side by side ---------------------------------------------------------------------
 
   /** What a reader has set, in words. */
-  function inWords({ picture, soft, cover, top, left, size, normalize, tower, silenced }) {
+  function inWords({ picture, detail, cover, top, left, size, normalize, tower, silenced }) {
     const count = Object.values(silencedFilters(silenced, shapes)).flat().length;
     return [
       { yours: "Your picture", camera: "A picture of the camera" }[picture] ?? `The ${picture}`,
-      soft ? `as soft as ${SOFT} × ${SOFT} pixels` : null,
+      detail < side ? `reduced to ${detail} × ${detail} pixels` : null,
       cover ? `rows ${top} to ${top + size - 1} and columns ${left} to ${left + size - 1} covered` : null,
       normalize ? null : "no local response normalization",
       tower === "both" ? null : `the ${tower} tower silent`,
@@ -750,12 +810,7 @@ function build(tools, planOf) {
     const words = html("p", { class: "ex-note" });
     const bars = answerBars(names, GUESSES);
     function draw({ input, state }, probabilities) {
-      const image = new ImageData(side, side);
-      for (let at = 0; at < side * side; at += 1) {
-        for (let colour = 0; colour < 3; colour += 1) image.data[at * 4 + colour] = input[at * 3 + colour];
-        image.data[at * 4 + 3] = 255;
-      }
-      canvas.getContext("2d").putImageData(image, 0, 0);
+      canvas.getContext("2d").putImageData(asImage(input, side), 0, 0);
       words.textContent = `${inWords(state)}.`;
       canvas.setAttribute("aria-label", `${title}: ${words.textContent}`);
       bars.draw(probabilities, null);
@@ -919,7 +974,7 @@ function build(tools, planOf) {
       if (Object.hasOwn(pictures, ourPicture)) void takeOurs(ourPicture);
       else if (!pixels) choosePicture(Object.keys(pictures)[0]); // an address brings no picture
     }
-    if (sharp && soft !== state.soft) present();
+    if (original && detail !== state.detail) present();
     if (chosenBackend !== state.backend) {
       chosenBackend = state.backend;
       void alone(() => choose(state.backend));
@@ -965,24 +1020,24 @@ function build(tools, planOf) {
         if (now) compare();
       }),
     ),
-    status,
     refusal,
     html(
       "div",
       { class: "ex-stage" },
-      html("div", { class: "ex-picture" }, picture),
+      html("div", { class: "ex-picture" }, picture, status),
       html(
         "div",
         { class: "ex-words" },
         guesses.list,
         comparison,
+        record,
         verdict,
         comparer,
         html(
           "div",
           { class: "ex-words", role: "group", "aria-label": "What you can change" },
           tick("heat", "show what speaks for the answer"),
-          tick("soft", `as soft as ${SOFT} × ${SOFT} pixels`),
+          number("detail", "Detail"),
           tick("cover", "cover a part of the picture"),
           sizeRow,
           hasNorms ? tick("normalize", "local response normalization") : null,

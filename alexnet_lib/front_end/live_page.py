@@ -49,8 +49,8 @@ BINARY = "tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm"
 PART = 512 * 1024
 """Bytes of the weights that one script carries."""
 
-PICTURES = ("cat", "motorcycle", "rocket", "coffee")
-"""Of `SAMPLE_IMAGES`."""
+PICTURES = ("coffee", "motorcycle", "rocket", "cat", "astronaut", "photographer")
+"""Of `SAMPLE_IMAGES`, those that scikit-image brings: every installation has it."""
 
 MARK = 'data-explorer="live"'
 
@@ -87,7 +87,12 @@ def fields(layers, input_shape) -> dict:
 
 
 def page_state(
-    network: dict, places: dict, class_names: Sequence[str], judge: dict | None = None
+    network: dict,
+    places: dict,
+    class_names: Sequence[str],
+    judge: dict | None = None,
+    calibration: Sequence[Sequence[float]] = (),
+    pictures: Sequence[str] = PICTURES,
 ) -> dict:
     """What the explorer reads: the reader's settings as they are at first, and its data.
 
@@ -96,11 +101,13 @@ def page_state(
         places: what `fields` returned.
         class_names: one for each output.
         judge: when an answer is unsure, as it was measured; None where it was not.
+        calibration: `Calibration.curve`; empty where it was not measured.
+        pictures: names of `SAMPLE_IMAGES`; the page opens with the first.
     """
     side = network["input_shape"][0]
     size = min(64, side // 2)
     return {
-        "picture": PICTURES[0],
+        "picture": pictures[0],
         "layer": network["layers"][0]["name"],
         "channel": 0,
         "row": 27,
@@ -108,7 +115,7 @@ def page_state(
         "normalize": True,
         "tower": "both",
         "silenced": "",
-        "soft": False,
+        "detail": side,
         "cover": False,
         "top": -(-(side - size) // 2),
         "left": -(-(side - size) // 2),
@@ -120,6 +127,7 @@ def page_state(
         "limits": {
             "step": [0, WHOLE, 1],
             "channel": [0, max(r["output_shape"][-1] for r in network["layers"]) - 1, 1],
+            "detail": [min(8, side), side, 1],
             "size": [min(8, size), min(128, side), 1],
             "top": [0, side - min(8, size), 1],
             "left": [0, side - min(8, size), 1],
@@ -128,10 +136,12 @@ def page_state(
         "fields": places,
         "class_names": list(class_names),
         "judge": judge,
+        "calibration": [list(point) for point in calibration] or None,
         "pictures": {
             name: photographs.data_url(SAMPLE_IMAGES[name].pixels(), side, largest=math.inf)
-            for name in PICTURES
+            for name in pictures
         },
+        "credits": {name: SAMPLE_IMAGES[name].credit for name in pictures},
     }
 
 

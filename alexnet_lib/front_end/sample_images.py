@@ -28,6 +28,16 @@ class SampleImage:
     open: Callable[[], np.ndarray] = field(repr=False)
     """Opens it as its package has it."""
 
+    @property
+    def credit(self) -> str:
+        """What a page says beside it: `"A cat. Stefan van der Walt, CC0 1.0."`
+
+        Of more than two authors the first is named.
+        """
+        first, *others = self.author.split(", ")
+        author = f"{first} and {len(others)} others" if len(others) > 1 else self.author
+        return f"{self.title[0].upper()}{self.title[1:]}. {author}, {self.licence}."
+
     def pixels(self) -> np.ndarray:
         """The whole photograph, RGB: uint8 `(rows, columns, 3)`. Grey ones have equal channels."""
         pixels = np.asarray(self.open())

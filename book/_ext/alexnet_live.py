@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 import alexnet_lib
-from alexnet_lib import architecture, files
+from alexnet_lib import architecture, calibration, files
 from alexnet_lib.front_end import live_page
 from alexnet_lib.front_end.live_page import (
     MARK,
@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 WEIGHTS = (
     Path(alexnet_lib.__file__).with_name("weights") / "pocket.safetensors"
 )
+PICTURES = (*live_page.PICTURES, "temple", "flower")
+"""Whoever builds the book has scikit-learn, too, which brings the last two."""
 
 
 def page_state(weights):
@@ -46,6 +48,8 @@ def page_state(weights):
         live_page.fields(layers, shape),
         json.loads(metadata["class_names"]),
         judge_of(weights),
+        calibration_of(weights),
+        PICTURES,
     )
 
 
@@ -53,7 +57,8 @@ def judge_of(weights):
     """Read when answers are unsure, as `results/unsure.py` measured it for these weights.
 
     Returns:
-        What the front end reads, or None where nothing was measured.
+        What the front end reads; None where nothing was measured, or where pictures of anything else
+        are called unsure no more often than those of its classes, so that to say it says nothing.
     """
     path = weights.with_suffix(".unsure.json")
     if not path.is_file():
@@ -67,8 +72,24 @@ def judge_of(weights):
             weights,
         )
         return None
+    if judge["unknown"]["unsure"] <= judge["known"]["unsure"]:
+        return None
     wanted = ("coefficients", "least", "threshold", "known", "unknown")
     return {name: judge[name] for name in wanted}
+
+
+def calibration_of(weights):
+    """Read how often the network is right when it is so sure, as it was measured for these weights.
+
+    Returns:
+        `Calibration.curve`; empty where nothing was measured.
+    """
+    try:
+        measured = calibration.read(weights)
+    except ValueError as error:
+        logger.warning("AlexNet live does not use it: %s", error)
+        return ()
+    return measured.curve if measured else ()
 
 
 class AlexNetLive(SphinxDirective):
@@ -76,7 +97,11 @@ class AlexNetLive(SphinxDirective):
 
     def run(self):
         weights = Path(self.config.alexnet_live_weights)
-        for path in (weights, weights.with_suffix(".unsure.json")):
+        measured = (
+            weights.with_suffix(".unsure.json"),
+            calibration.path_beside(weights),
+        )
+        for path in (weights, *measured):
             self.env.note_dependency(str(path))
         if not weights.is_file():
             logger.warning(

@@ -15,12 +15,15 @@ from pathlib import Path
 import alexnet_lib.teaching.widgets
 from alexnet_lib import files
 from alexnet_lib.front_end import bundles
+from alexnet_lib.front_end.sample_images import SAMPLE_IMAGES
 from book_pages import colab_url, repository_url
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 HERE = Path(__file__).with_name("front_page")
 FLOW = HERE / "flow.html"
+PICTURE = "coffee"
+"""Of `SAMPLE_IMAGES`: what the network is shown in the flow."""
 LIVE = "live"
 """The page on which the network looks at a reader's own picture."""
 
@@ -208,14 +211,16 @@ def copy_style(app):
 
 def flow():
     """The explorer of the front page: one of the book's pictures, in the network that it brings."""
-    import skimage.data
     from alexnet_lib import AlexNet, pretrained
     from alexnet_lib.data.pictures import square_of_array
 
-    cat = square_of_array(skimage.data.chelsea(), 227)
+    picture = square_of_array(SAMPLE_IMAGES[PICTURE].pixels(), 227)
     class_names = pretrained.class_names("pocket")
     return alexnet_lib.teaching.widgets.Flow(
-        AlexNet(weights="pocket"), {"cat": cat}, class_names, density=0.3
+        AlexNet(weights="pocket"),
+        {PICTURE: picture},
+        class_names,
+        density=0.15,
     )
 
 
