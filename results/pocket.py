@@ -278,7 +278,6 @@ def train(pictures, labels, out, classes, arguments) -> keras.Model:
     folder = arguments.run_dir / "checkpoints"
     last, _ = checkpoints.newest(folder)
     finished = last.state["rounds"] if last else 0
-    before = None
     for stage in STAGES:
         if finished >= stage.rounds and stage is not STAGES[-1]:
             finished -= stage.rounds
