@@ -13,7 +13,7 @@ from PIL import Image
 from scipy import special, stats
 from tiny import write_pictures
 
-from alexnet_lib import AlexNet
+from alexnet_lib import AlexNet, files, pretrained
 from alexnet_lib.formats import quantization
 
 
@@ -297,6 +297,81 @@ def test_pooling_changes_nothing_but_the_window(flowers):
     assert [x.output.shape for x in wide.layers] == [x.output.shape for x in narrow.layers]
     windows = [wide.get_layer("pool1").pool_size, narrow.get_layer("pool1").pool_size]
     assert windows == [(3, 3), (2, 2)]
+
+
+@pytest.fixture
+def few(flowers, tmp_path, monkeypatch):
+    module = importlib.import_module("transfer")
+    for name, value in {
+        "RESULTS": tmp_path / "transfer.json",
+        "NUMBERS": (2, 3),
+        "SEEDS": (0,),
+        "TESTED": 2,
+        "STAGE": 4,
+        "SCRATCH": 6,
+        "FC_UNITS": 8,
+    }.items():
+        monkeypatch.setattr(module, name, value)
+    return module
+
+
+def test_few_pictures_are_learned_in_several_ways(few, folder, monkeypatch):
+    at_once = f"all at once, {few.HIGH}"
+    call = ["--pictures", str(folder), "feature extraction", "random trunk", "from scratch"]
+    few.main([*call, at_once])
+    recorded = json.loads(few.RESULTS.read_text())
+    names = ("feature extraction", "random trunk", "from scratch")
+    assert set(recorded) == {f"{n}, {k}" for n in names for k in (2, 3)} | {f"{at_once}, 2"}
+    assert str(folder.parent) not in few.RESULTS.read_text()
+    for record in recorded.values():
+        assert record["data"] | {"sha256": None} == {
+            "name": "two_colours",
+            "sha256": None,
+            "classes": 2,
+            "test_pictures": 4,
+        }
+        (run,) = record["runs"]
+        assert (run["seed"], 0 <= run["top1"] <= 1) == (0, True)
+    assert len({record["precision"] for record in recorded.values()}) == 1
+    shipped = files.sha256(pretrained.POCKET)
+    assert recorded["feature extraction, 2"]["trunk"] == shipped
+    assert recorded["random trunk, 2"]["trunk"] == "random"
+    assert recorded[f"{at_once}, 2"]["pictures_shown"] == 4
+    assert recorded["from scratch, 3"]["pictures_shown"] == 6
+
+    # What is there is not trained again; another seed joins it.
+    monkeypatch.setattr(few, "SEEDS", (0, 1))
+    monkeypatch.setattr(few, "measure", lambda way, *_: {"seed": 1, "top1": 0.5, "seconds": 0.0})
+    few.main([*call[:2], "random trunk"])
+    both = json.loads(few.RESULTS.read_text())["random trunk, 2"]["runs"]
+    assert both == [*recorded["random trunk, 2"]["runs"], {"seed": 1, "top1": 0.5, "seconds": 0.0}]
+    # Runs on other weights are no seeds of the same experiment.
+    setting = {name: recorded["feature extraction, 2"][name] for name in ("way", "trunk")}
+    assert few.remembered("feature extraction, 2", setting)
+    assert not few.remembered("feature extraction, 2", setting | {"trunk": "0" * 64})
+
+
+def test_every_layer_has_the_rate_that_is_recorded(few, folder):
+    pictures = few.drawn(few.data.load(str(folder), "train"), 2, 0)
+    for name, way in few.WAYS.items():
+        rates = way.true_rates(pictures, "float32")
+        assert (rates is None) == (name in ("feature extraction", "random trunk", "from scratch"))
+        if rates:
+            optimizer = way.recipe(pictures, "float32").optimizer()
+            factor = optimizer.layer_rates["fc8"]
+            assert rates["all other layers"] == pytest.approx(float(optimizer.learning_rate))
+            assert rates["fc8"] == pytest.approx(float(optimizer.learning_rate) * factor)
+    doubled = few.WAYS[f"all at once, {few.HIGH}, fc8 ten times that"]
+    assert doubled.true_rates(pictures, "float32") == {"all other layers": 0.01, "fc8": 0.1}
+
+
+def test_a_seed_draws_the_training_pictures(few, folder):
+    pool = few.data.load(str(folder), "train")
+    first, again, other = (few.drawn(pool, 5, seed) for seed in (0, 0, 1))
+    assert np.bincount(first.labels).tolist() == [5, 5]
+    assert list(first.listing()) == list(again.listing())
+    assert set(first.listing()) < set(pool.listing())
+    assert set(first.listing()) != set(other.listing())
 
 
 @pytest.fixture

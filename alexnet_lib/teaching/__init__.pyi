@@ -1,6 +1,7 @@
 from . import colours as colours
 from . import costs as costs
 from . import differences as differences
+from . import digits as digits
 from . import exercises as exercises
 from . import notebook as notebook
 from . import plots as plots

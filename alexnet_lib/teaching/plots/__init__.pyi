@@ -1,8 +1,8 @@
 from .charts import accuracy_against_cost as accuracy_against_cost
-from .charts import accuracy_by_pictures as accuracy_by_pictures
 from .charts import channels as channels
 from .charts import competition_results as competition_results
 from .charts import distributions as distributions
+from .charts import dot_panels as dot_panels
 from .charts import dots as dots
 from .charts import functions_and_slopes as functions_and_slopes
 from .charts import lines as lines

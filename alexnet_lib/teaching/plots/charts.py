@@ -200,6 +200,44 @@ def dots(groups: Mapping[str, Sequence[float]], xlabel: str) -> Figure:
     return finish(figure)
 
 
+def dot_panels(
+    panels: Mapping[str, Mapping[str, Sequence[float]]], xlabel: str, chance: float | None = None
+) -> Figure:
+    """As `dots`, in panels side by side that share their rows and their scale.
+
+    Args:
+        panels: title → name of a row → measurements, shares 0..1. A row may be missing in a panel.
+        xlabel: what was measured.
+        chance: the share of a guess, a dashed line.
+    """
+    names = list(dict.fromkeys(name for groups in panels.values() for name in groups))
+    with plt.rc_context(STYLE):
+        figure, all_axes = plt.subplots(
+            1,
+            len(panels),
+            figsize=(5.4, 0.34 * len(names) + 1.2),
+            layout="constrained",
+            sharex=True,
+            sharey=True,
+            squeeze=False,
+        )
+        for axes, (title, groups) in zip(all_axes[0], panels.items(), strict=True):
+            for name, values in groups.items():
+                row = names.index(name)
+                axes.plot(values, [row] * len(values), "o", color=BLUE, alpha=0.7, markersize=6)
+                mean = [np.mean(values)] * 2
+                axes.plot(mean, [row - 0.3, row + 0.3], color=VERMILION, linewidth=2.5)
+            if chance is not None:
+                axes.axvline(chance, color=GREY, linestyle="--", linewidth=1.2)
+            axes.set_title(title, fontsize=11)
+            axes.grid(axis="y", color=GREY, alpha=0.25)
+            axes.set(xlim=(0, 1), xticks=(0, 0.5, 1), ylim=(len(names) - 0.5, -0.5))
+            axes.set_yticks(range(len(names)), names)
+            axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        figure.supxlabel(xlabel, fontsize=11)
+    return finish(figure)
+
+
 def channels(values: Mapping[str, np.ndarray], ylabel: str = "activation") -> Figure:
     """The numbers of all channels at one place, one row of bars for each name.
 
@@ -243,45 +281,6 @@ def matrix(values: np.ndarray, names: Sequence, xlabel: str, ylabel: str, label:
         axes.set(xlabel=xlabel, ylabel=ylabel)
         axes.spines[:].set_visible(False)
         figure.colorbar(shown, ax=axes, label=label, shrink=0.85)
-    return finish(figure)
-
-
-def accuracy_by_pictures(
-    ways: Mapping[str, Mapping[int, tuple[float, tuple[float, float]]]], chance: float
-) -> Figure:
-    """How accurate several ways of learning are, by the number of pictures they learned from.
-
-    Args:
-        ways: name → training pictures a class → (accuracy 0..1, its interval).
-        chance: the accuracy of a guess; a dashed line.
-    """
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(5.4, 4.4), layout="constrained")
-        for place, (colour, (name, points)) in enumerate(
-            zip((BLUE, GREEN, ORANGE, VERMILION, SKY), ways.items(), strict=False)
-        ):
-            # A little apart, so that bars at the same number do not hide each other.
-            numbers = np.array(list(points)) * 1.03 ** (place - (len(ways) - 1) / 2)
-            shares = np.array([share for share, _ in points.values()])
-            low, high = np.array([interval for _, interval in points.values()]).T
-            axes.errorbar(
-                numbers,
-                shares,
-                [shares - low, high - shares],
-                color=colour,
-                marker="o",
-                linewidth=1.6,
-                capsize=3,
-                label=name,
-            )
-        axes.axhline(chance, color=GREY, linestyle="--", linewidth=1.2, label="a guess")
-        every = sorted({number for points in ways.values() for number in points})
-        axes.set(xscale="log", xlabel="training pictures a class", ylabel="top-1 accuracy")
-        axes.set_xticks(every, [str(number) for number in every])
-        axes.minorticks_off()
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        axes.set_ylim(0, 1)
-        figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return finish(figure)
 
 
