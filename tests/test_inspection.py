@@ -709,7 +709,7 @@ def linear():
 
 
 def test_one_step_follows_the_gradient(linear):
-    plain = {"steps": 1, "jitter": 0, "decay": 0.0, "blur": 0.0, "seed": 5}
+    plain = {"steps": 1, "jitter": 0, "decay": 0.0, "falloff": 0.0, "seed": 5}
     found = inspection.maximize(linear, "fc8", [2, 0], rate=3.0, **plain)
     noise = np.random.default_rng(5).normal(0, 10, (2, 8, 8, 3)) + ILSVRC_MEAN
     for index, unit in enumerate((2, 0)):
@@ -717,6 +717,29 @@ def test_one_step_follows_the_gradient(linear):
         slope = kernel[:, unit].reshape(8, 8, 3)
         expected = noise[index] + 3 * slope / np.sqrt((slope**2).mean())
         np.testing.assert_allclose(found[index], expected.clip(0, 255), atol=1e-2)
+
+
+def test_a_step_divides_each_frequency_by_its_power(linear):
+    """The step is compared, wave by wave, with the gradient's."""
+    plain = {"steps": 1, "jitter": 0, "decay": 0.0, "seed": 5}
+    still = inspection.maximize(linear, "fc8", [2], rate=1e-6, falloff=1.5, **plain)
+    step = inspection.maximize(linear, "fc8", [2], rate=3.0, falloff=1.5, **plain) - still
+    kernel = keras.ops.convert_to_numpy(linear.get_layer("fc8").kernel)
+    slope = kernel[:, 2].reshape(8, 8, 3)
+    assert np.sqrt((step**2).mean()) == pytest.approx(3, rel=1e-3)
+
+    def amplitude(image, down, across):
+        rows, columns = np.mgrid[:8, :8]
+        wave = np.exp(-2j * np.pi * (down * rows + across * columns) / 8)
+        return (wave[..., None] * image).sum((0, 1))
+
+    gains = {
+        place: amplitude(step[0], *place) / amplitude(slope, *place)
+        for place in ((0, 0), (1, 0), (0, 2), (1, 2), (3, 3), (4, 4))
+    }
+    for (down, across), gain in gains.items():
+        times = max(np.hypot(down, across), 1)  # the mean counts as the longest wave
+        np.testing.assert_allclose(gain, gains[1, 0] / times**1.5, rtol=2e-3)
 
 
 def test_the_ascent_excites_the_unit_from_any_kind_of_model(model_of_pictures):
@@ -742,8 +765,8 @@ def test_the_ascent_repeats_with_its_seed_and_its_restraints_act(linear):
     np.testing.assert_array_equal(first, made(seed=1))
     assert np.abs(first - made(seed=2)).max() > 1
     assert made(seed=1, decay=0.3).std() < first.std()
-    # Blurred, neighbours are alike.
-    smooth, rough = made(seed=1, blur=2.0), made(seed=1, blur=0.0)
+    # Where coarse patterns are favoured, neighbours are alike.
+    smooth, rough = made(seed=1, falloff=3.0), made(seed=1, falloff=0.0)
     steps = [np.abs(np.diff(picture[0], axis=0)).mean() for picture in (smooth, rough)]
     assert steps[0] < steps[1] / 2
 

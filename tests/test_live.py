@@ -1994,6 +1994,19 @@ def test_occlusion_answers(chapter, tiny_widgets):
     expect_place(middle, middle)
 
 
+def test_another_picture_comes_with_the_map_of_its_own_answer(chapter, tiny_widgets):
+    panel = chapter().locator(".ex-occlusion")
+    pictures = tiny_widgets.pictures
+    for name in ("second", "first", "second"):
+        plain = np.asarray(tiny_widgets.model(pictures[name][None], training=False))[0]
+        own = NAMES[int(plain.argmax())]
+        other = next(name for name in NAMES if name != own)
+        panel.get_by_label("Map of", exact=True).select_option(other)
+        panel.get_by_label("Picture", exact=True).select_option(name)
+        expect(panel.get_by_label("Map of", exact=True)).to_have_value(own)
+        expect(panel).to_contain_text(f"{own}, for each place of the square")
+
+
 def test_addresses_carry_the_settings_of_explorers(chapter):
     page = chapter("#feature-maps?picture=second&layer=conv1&channel=5&row=3&column=4")
     panel = page.locator(".ex-feature-maps")

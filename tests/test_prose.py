@@ -213,22 +213,12 @@ STYLE = {
     ),
 }
 
-# The chapters that have been read against these rules. Add those that follow; once all have been,
-# READ goes and `read_for_style()` becomes `notebooks()`.
-READ = (
-    *("01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13", "14"),
-    *("15", "16"),
-)
 PAGES = (
     "README.md",
     *(f"book/{name}.md" for name in ("index", "imagenet", "teaching", "live", "notation")),
 )
 GLOSSARY = "book/glossary.md"
 EXERCISES = ROOT / "alexnet_lib" / "teaching" / "exercises"
-
-
-def read_for_style():
-    return [path for path in notebooks() if path.stem[:2] in READ]
 
 
 def faults_of_style(text: str) -> list[str]:
@@ -273,7 +263,7 @@ def test_a_rule_of_style_finds_its_fault_and_nothing_else(rule):
     assert not faults_of_style(right)
 
 
-@pytest.mark.parametrize("path", read_for_style(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
 def test_a_chapter_reads_as_a_native_teacher_writes(path):
     assert not faults_of_style(prose_of(nbformat.read(path, as_version=4)))
     assert not faults_of_style(told_by_exercises(path.stem[:2]))

@@ -181,12 +181,13 @@ def lines(
     return finish(figure)
 
 
-def dots(groups: Mapping[str, Sequence[float]], xlabel: str) -> Figure:
+def dots(groups: Mapping[str, Sequence[float]], xlabel: str, percent: bool = True) -> Figure:
     """Every measurement as a dot and the mean as a line, one row a group.
 
     Args:
-        groups: name → measurements, shares 0..1.
+        groups: name → measurements.
         xlabel: what was measured.
+        percent: the measurements are shares, 0..1.
     """
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(5.4, 0.7 * len(groups) + 0.9), layout="constrained")
@@ -195,7 +196,8 @@ def dots(groups: Mapping[str, Sequence[float]], xlabel: str) -> Figure:
             axes.plot([np.mean(values)] * 2, [row - 0.28, row + 0.28], color=VERMILION, linewidth=3)
         axes.set_yticks(range(len(groups)), list(groups))
         axes.set_ylim(len(groups) - 0.5, -0.5)
-        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        if percent:
+            axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.set_xlabel(xlabel)
     return finish(figure)
 

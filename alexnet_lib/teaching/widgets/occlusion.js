@@ -167,12 +167,14 @@ function build(tools) {
     say(words.textContent);
   }
 
+  // Another picture comes with the map of its own answer: that of the last one says little of it.
+  const show = (name) => change({ picture: name, watched: names[largestOf(answers[name].plain)] });
   const named = (list) => list.map((name) => [name, name]);
   const parts = [
     html(
       "div",
       { class: "ex-bar ex-tight" },
-      html("div", { class: "ex-bar" }, ...select("picture", "Picture", named(Object.keys(photographs)))),
+      html("div", { class: "ex-bar" }, ...select("picture", "Picture", named(Object.keys(photographs)), show)),
       html("div", { class: "ex-bar" }, ...select("watched", "Map of", named(names))),
       reset(),
     ),
