@@ -1,6 +1,6 @@
 """What the weights that travel with the package are worth: prints it, and writes pocket.json.
 
-    python results/weights_report.py [--pictures SOURCE] [--sharp SOURCE ...]
+    python results/weights_report.py [--pictures SOURCE [--one-crop]] [--sharp SOURCE ...]
         [--transfer NAME=SOURCE ...]
 
 A source is a folder, an archive or a name, as `data.load` takes it. What is measured is what there
@@ -173,13 +173,13 @@ def shown(numbers: dict) -> str:
 # --- what it knows -------------------------------------------------------------------------------
 
 
-def accuracy(model: keras.Model, source: str, limit: int | None):
+def accuracy(model: keras.Model, source: str, limit: int | None, all_crops: tuple[int, ...]):
     """Top-1 and top-5 of the test split; and the evaluation with one crop."""
     names = preprocess_layer(model).class_names
     pictures = opened(model, source, "test", limit, class_names=names)
     result = {"pictures": pictures.size, "classes": len(set(pictures.labels.tolist()))}
     evaluations = {}
-    for crops in (1, 10):
+    for crops in all_crops:
         evaluations[crops] = found = training.evaluate(model, pictures, crops)
         result[f"crops_{crops}"] = scores = {
             "top1": share(found.top1),
@@ -381,6 +381,8 @@ def command(arguments: argparse.Namespace) -> str:
     words = ["python results/weights_report.py"]
     if arguments.pictures:
         words += ["--pictures", source_name(arguments.pictures)]
+    if arguments.one_crop:
+        words.append("--one-crop")
     if arguments.sharp:
         words += ["--sharp", *map(source_name, arguments.sharp)]
     if arguments.transfer:
@@ -405,6 +407,11 @@ def named_source(text: str) -> tuple[str, str]:
 def main(given: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", help="of its classes: a folder, an archive or a name")
+    parser.add_argument(
+        "--one-crop",
+        action="store_true",
+        help="without ten crops, which take ten times as long",
+    )
     parser.add_argument("--sharp", nargs="+", default=[], help="large photographs, likewise")
     parser.add_argument(
         "--transfer", nargs="+", default=[], type=named_source, metavar="NAME=SOURCE"
@@ -448,7 +455,9 @@ def main(given: list[str] | None = None) -> None:
     keep("conv1", conv1(model), start)
     if arguments.pictures:
         start = time.perf_counter()
-        measured, evaluation = accuracy(model, arguments.pictures, limit)
+        measured, evaluation = accuracy(
+            model, arguments.pictures, limit, (1,) if arguments.one_crop else (1, 10)
+        )
         keep("accuracy", measured, start, arguments.pictures)
         start = time.perf_counter()
         found = calibrated(evaluation, arguments.pictures, digest)

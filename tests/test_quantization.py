@@ -1,6 +1,7 @@
 """Weights in 8 bits, and the network that travels with the package."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from alexnet_lib import AlexNet, pretrained, trace
+from alexnet_lib import AlexNet, files, pretrained, trace
 from alexnet_lib.formats import quantization
 
 NAMES = ["cat", "dog", "Löwenzahn"]
@@ -28,6 +29,38 @@ def arrays(model):
         if layer.weights
         for what, values in zip(("kernel", "bias"), layer.get_weights(), strict=True)
     }
+
+
+def rows_of_the_model_card(measured):
+    """The rows of its tables that results/pocket.json has the numbers for."""
+
+    def percent(share):
+        return f"{100 * share:.1f} %"
+
+    for crops, words in ((1, "one crop"), (10, "ten crops")):
+        scores = measured["accuracy"].get(f"crops_{crops}")
+        if scores is None:  # ten take ten times as long
+            continue
+        for top in ("top1", "top5"):
+            low, high = map(percent, scores[f"{top}_interval"])
+            yield f"| top-{top[-1]}, {words} | {percent(scores[top])} | {low} to {high} |"
+    conv1 = measured["conv1"]
+    for words, which in (
+        (
+            "with structure (correlation with themselves, shifted by one tap, at least 0.6)",
+            "structured",
+        ),
+        ("with 1.5 cycles or more", "gratings"),
+        ("dead or noise", "dead_or_noise"),
+    ):
+        yield f"| {words} | {conv1[which]} of {conv1['filters']} |"
+    yield f"| pairs that are nearly the same (correlation above 0.9) | {conv1['duplicate_pairs']} |"
+    for name, found in measured.get("transfer", {}).items():
+        for what, scores in found["accuracies"].items():
+            yield (
+                f"| {name} | {what} | {percent(scores['mean'])} | "
+                f"{percent(min(scores['seeds']))} to {percent(max(scores['seeds']))} |"
+            )
 
 
 def test_no_weight_is_off_by_more_than_half_a_step(small, tmp_path):
@@ -103,7 +136,9 @@ class TestPocket:
         records = {r.name: r for r in trace(classes=description["classes"], fc_units=512)}
         for layer in model.layers[1:]:
             assert layer.count_params() == records[layer.name].parameters
-        assert len(description["class_names"]) == model.output_shape[-1] == 15
+        names = description["class_names"]
+        assert len(names) == len(set(names)) == model.output_shape[-1] == description["classes"]
+        assert {"cat", "espresso", "rocket", "motorbike"} <= set(names)
 
     def test_the_trunk_alone(self):
         trunk = AlexNet(weights="pocket", include_top=False)
@@ -120,16 +155,25 @@ class TestPocket:
         with pytest.raises(ValueError, match=f"'pocket' have {name}="):
             AlexNet(weights="pocket", **wrong)
 
+    def test_the_pages_say_how_many_things_it_names(self):
+        count = len(pretrained.class_names("pocket"))
+        for page in ("README.md", "book/live.md", "book/changelog.md"):
+            text = " ".join((ROOT / page).read_text("utf-8").split())
+            assert re.search(rf"\b{count} (kinds of )?everyday things", text), page
+
     def test_the_model_card_states_what_was_measured(self):
         card = (pretrained.POCKET.parent / "README.md").read_text("utf-8")
         measured = json.loads((ROOT / "results" / "pocket.json").read_text("utf-8"))
-        rows = [line for line in card.splitlines() if line.startswith("|")]
-        for start, share in (
-            ("| flower_photos, 736", measured["flowers"]["crops_1"]["accuracy"]),
-            ("| the same, ten crops", measured["flowers"]["crops_10"]["accuracy"]),
-            ("| CIFAR-10, 10,000", measured["cifar10"]["crops_1"]["accuracy"]),
+        assert measured["weights"]["sha256"] == files.sha256(pretrained.POCKET)
+        for row in rows_of_the_model_card(measured):
+            assert f"{row}\n" in card, row
+        weights, accuracy = measured["weights"], measured["accuracy"]
+        error = measured["calibration"]["expected_calibration_error"]
+        text = " ".join(card.split())
+        for sentence in (
+            f"one scale per filter, biases in float32: {weights['megabytes']} MB |",
+            f"| classes | {weights['classes']} everyday things",
+            f"the {accuracy['pictures']:,} test photographs, among {accuracy['classes']} classes",
+            f"the two differ by {100 * error:.1f} points on average",
         ):
-            (row,) = [row for row in rows if row.startswith(start)]
-            assert row.endswith(f"| {share:.1%} |".replace("%", " %"))
-        assert f"| {measured['conv1']['structured']} of 96 |" in card
-        assert measured["megabytes"] == round(pretrained.POCKET.stat().st_size / 1e6, 2)
+            assert sentence in text, sentence

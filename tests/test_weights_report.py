@@ -133,9 +133,11 @@ def test_it_measures_and_records_all_that_there_are_pictures_for(
 
     # What is not measured again stays; a quick look leaves the calibration alone.
     before = report.calibration.path_beside(weights).read_bytes()
-    report.main([*call, "--pictures", source, "--limit-per-class", "2"])
+    report.main([*call, "--pictures", source, "--one-crop", "--limit-per-class", "2"])
     again = json.loads(out.read_text("utf-8"))
     assert again["accuracy"]["pictures"] == 12
+    assert "crops_10" not in again["accuracy"]
+    assert "--one-crop" in again["accuracy"]["command"]
     assert again["accuracy"]["command"].endswith("--limit-per-class 2")
     assert again["transfer"] == results["transfer"]
     assert report.calibration.path_beside(weights).read_bytes() == before

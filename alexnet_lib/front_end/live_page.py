@@ -49,7 +49,7 @@ BINARY = "tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm"
 PART = 512 * 1024
 """Bytes of the weights that one script carries."""
 
-PICTURES = ("coffee", "motorcycle", "rocket", "cat", "astronaut", "photographer")
+PICTURES = ("coffee", "motorcycle", "rocket", "cat", "astronaut")
 """Of `SAMPLE_IMAGES`, those that scikit-image brings: every installation has it."""
 
 MARK = 'data-explorer="live"'

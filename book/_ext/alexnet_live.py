@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 WEIGHTS = (
     Path(alexnet_lib.__file__).with_name("weights") / "pocket.safetensors"
 )
-PICTURES = (*live_page.PICTURES, "temple", "flower")
-"""Whoever builds the book has scikit-learn, too, which brings the last two."""
+PICTURES = (*live_page.PICTURES, "flower")
+"""Whoever builds the book has scikit-learn, too, which brings the last one."""
 
 
 def page_state(weights):
