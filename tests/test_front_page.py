@@ -211,9 +211,12 @@ def test_it_weighs_less_than_a_megabyte_on_the_wire(chromium, built_book):
     page.on("response", lambda response: responses.update({response.url: response}))
     page.goto(urljoin(built_book, "index.html"), wait_until="load")
     page.evaluate("document.querySelectorAll('img').forEach((img) => { img.loading = 'eager'; })")
+    # They may begin to load after the network was idle for the first time.
+    page.wait_for_function("[...document.images].every((img) => img.complete)")
     page.wait_for_load_state("networkidle")
     weights = {}
-    for url, response in responses.items():
+    # Reading a body lets more events in.
+    for url, response in list(responses.items()):
         if url.startswith(("data:", "blob:")):
             continue
         body = response.body()
