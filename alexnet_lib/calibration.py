@@ -71,7 +71,8 @@ class Calibration:
             raise ValueError(f"The probability is {probability}; it must be between 0 and 1.")
         if not self.curve:
             return None
-        return float(np.interp(probability, *zip(*self.curve, strict=True)))
+        probabilities, shares = np.array(self.curve).T
+        return float(np.interp(probability, probabilities, shares))
 
 
 def measure(

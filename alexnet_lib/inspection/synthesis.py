@@ -74,9 +74,9 @@ def maximize(
         return tape.gradient(total, pictures)
 
     random = np.random.default_rng(seed)
-    shape = (len(units), *model.input_shape[1:])
-    gains = _gains(*shape[1:3], falloff)
-    noise = _filtered(random.normal(0, 10, shape), gains)
+    _, height, width, channels = model.input_shape
+    gains = _gains(height, width, falloff)
+    noise = _filtered(random.normal(0, 10, (len(units), height, width, channels)), gains)
     pictures = np.clip(grey + scale * noise, black, white).astype("float32")
     for _ in range(steps):
         shift = random.integers(-jitter, jitter + 1, 2)
