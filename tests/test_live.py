@@ -1128,7 +1128,7 @@ def test_the_heat_map_lies_where_its_units_look(opened, network):
 def test_layers_maps_and_units(opened, network):
     it = opened().answered()
     expect(it.heading).to_have_text("conv1: map 0 of 96, first tower")
-    shapes = {r.name: r.output_shape for r in architecture.trace(fc_units=512, classes=15)}
+    shapes = {r.name: r.output_shape for r in architecture.trace(fc_units=512, classes=network.output_shape[-1])}
     for layer in inspection.activations(network, np.zeros((SIDE, SIDE, 3), "float32")):
         if layer in ("flatten", "drop6", "drop7"):
             assert it.layer(layer).count() == 0
