@@ -1128,7 +1128,8 @@ def test_the_heat_map_lies_where_its_units_look(opened, network):
 def test_layers_maps_and_units(opened, network):
     it = opened().answered()
     expect(it.heading).to_have_text("conv1: map 0 of 96, first tower")
-    shapes = {r.name: r.output_shape for r in architecture.trace(fc_units=512, classes=network.output_shape[-1])}
+    classes = network.output_shape[-1]
+    shapes = {r.name: r.output_shape for r in architecture.trace(fc_units=512, classes=classes)}
     for layer in inspection.activations(network, np.zeros((SIDE, SIDE, 3), "float32")):
         if layer in ("flatten", "drop6", "drop7"):
             assert it.layer(layer).count() == 0
@@ -1197,7 +1198,7 @@ def test_what_is_drawn_over_a_picture_lies_on_it(opened, width):
 
 def test_another_layer_shows_the_unit_that_looks_at_the_same_place(opened):
     fields = fields_of("paper")
-    shapes = {r.name: r.output_shape for r in architecture.trace(fc_units=512, classes=15)}
+    shapes = {r.name: r.output_shape for r in architecture.trace(fc_units=512, classes=5)}
     it = opened("#live?row=12&column=40").answered()
     here = [fields["conv1"].start + fields["conv1"].jump * at + 5.5 for at in (12, 40)]
     for layer in ("conv2", "conv5", "pool5"):
@@ -1222,29 +1223,27 @@ def test_another_layer_shows_the_unit_that_looks_at_the_same_place(opened):
 def test_units_of_the_last_layer_have_names_and_the_winner_is_seen(opened, width, theme):
     names = quantization.read(pretrained.POCKET)[1]["class_names"]
     it = opened("#live?layer=fc8&channel=5", width=width, theme=theme).answered()
-    expect(it.heading).to_have_text(f"fc8: unit 5 of 15, {names[5]}")
+    expect(it.heading).to_have_text(f"fc8: unit 5 of {len(names)}, {names[5]}")
     expect(it.unit).to_contain_text(f"Unit 5 of fc8, {names[5]}: ")
     sheet = it.panel.get_by_label("All maps of the layer.")
-    assert sheet.locator("text").all_text_contents() == names
+    # So many tiles are too narrow for letters; the name of the chosen one stands above and below.
+    assert sheet.locator("text").count() == 0
 
     # Around the brightest unit, which is white, is something that is not.
     sheet.scroll_into_view_if_needed()
-    winner = it.first.inner_text().split("\n")[0]
-    sign = sheet.locator("text", has_text=winner)
-    assert sign.evaluate("(e) => getComputedStyle(e).fill") == "rgb(0, 0, 0)"
-    box, all_units = sign.bounding_box(), sheet.bounding_box()
+    winner = names.index(it.first.inner_text().split("\n")[0])
+    all_units = sheet.bounding_box()
+    wide = float(sheet.get_attribute("viewBox").split()[2])
+    scale = all_units["width"] / wide
+    row, column = divmod(winner, round((wide + 1) / 33))
     shot = np.asarray(Image.open(io.BytesIO(it.page.screenshot())).convert("RGB"), float)
-    middle = shot[int(box["y"] + box["height"] / 2)]
-    left, right = int(all_units["x"]), int(all_units["x"] + all_units["width"])
-    across = (right - left) / 3 if width == 1280 else (right - left) / 2
-    start = left + int((box["x"] - left) // across * across)
-    around = middle[max(start - 3, 0) : int(start + across) + 3]
-    assert max(contrast(colour, (255, 255, 255)) for colour in around) >= 3
-    edge = [
-        contrast(colour, (255, 255, 255)) >= 3
-        for colour in middle[int(start + across) - 12 : int(start + across) + 3]
-    ]
-    assert any(edge), "white does not end in white"
+    middle = shot[int(all_units["y"] + (9 * row + 4) * scale)]
+    start = int(all_units["x"] + 33 * column * scale)
+    end = int(all_units["x"] + (33 * column + 32) * scale)
+    assert min(contrast(colour, (255, 255, 255)) for colour in middle[start:end]) < 1.1
+    for edge in (start, end):
+        around = middle[max(edge - 4, 0) : edge + 4]
+        assert any(contrast(colour, (255, 255, 255)) >= 3 for colour in around), "white on white"
 
     slider = it.panel.get_by_label("Map, slider").bounding_box()
     assert slider["width"] > 120
@@ -1660,7 +1659,7 @@ def test_without_javascript_there_is_a_picture_and_a_sentence(chromium, address)
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(address)
-    expect(page.get_by_role("img", name="A cat: one of the pictures")).to_be_visible()
+    expect(page.get_by_role("img", name="that the network can look at: coffee")).to_be_visible()
     expect(page.locator(".explorer-note")).to_contain_text("It needs JavaScript")
     context.close()
 

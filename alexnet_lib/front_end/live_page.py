@@ -150,8 +150,8 @@ def element(state: dict) -> str:
     first, side = state["pictures"][state["picture"]], state["network"]["input_shape"][0]
     return (
         f'<div class="explorer" {MARK} data-state="{html.escape(json.dumps(state))}">\n'
-        f'<img src="{first}" width="{side}" height="{side}" alt="A {state["picture"]}: one of the '
-        'pictures that the network can look at"/>\n'
+        f'<img src="{first}" width="{side}" height="{side}" alt="One of the pictures '
+        f'that the network can look at: {state["picture"]}"/>\n'
         '<p class="explorer-note">On this page the network runs in your browser. It needs '
         "JavaScript, which is switched off here.</p>\n</div>"
     )
