@@ -165,7 +165,7 @@ def test_classes_that_the_network_does_not_know_count_as_no_accuracy(
     assert measured["pictures"] == 6
     assert measured["top1_of_known_classes"]["pictures"] == 3
     with pytest.raises(ValueError, match="classes that the model does not know: purple"):
-        report.accuracy(model, str(tmp_path / "two"), None)
+        report.accuracy(model, str(tmp_path / "two"), None, (1,))
 
 
 def test_a_source_for_transfer_needs_a_name(report, weights, capsys):
