@@ -350,7 +350,7 @@ def fitted(features: np.ndarray, labels: np.ndarray, seed: int) -> Callable:
     for label in np.unique(labels):
         members = random.permutation(np.flatnonzero(labels == label))
         out[members[: max(1, round(HELD_OUT * len(members)))]] = True
-    scale = scaled(features[~out])
+    scale = spanned(scaled(features[~out]), features[~out])
     train, held_out = scale(features[~out]), scale(features[out])
     classifier = LogisticRegression(max_iter=1000, warm_start=True)
     best = (-1.0, None, None)
@@ -371,6 +371,19 @@ def scaled(features: np.ndarray) -> Callable:
     alive = spread > 1e-3 * spread.max()
     factors = spread[alive] * np.sqrt(alive.sum(), dtype="float32")
     return lambda given: (given - mean)[:, alive] / factors
+
+
+def spanned(scale: Callable, features: np.ndarray) -> Callable:
+    """`scale`, turned into the space that the examples span, where there are more features.
+
+    A penalty on squares keeps the weights of a linear classifier in that space, and a rotation
+    changes no square: the classifier is the same, from as many features as there are examples.
+    """
+    examples = scale(features)
+    if examples.shape[1] <= len(examples):
+        return scale
+    axes, _ = np.linalg.qr(examples.T)
+    return lambda given: scale(given) @ axes
 
 
 # --- the record ----------------------------------------------------------------------------------

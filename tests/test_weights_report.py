@@ -221,6 +221,27 @@ def test_a_feature_that_hardly_ever_differs_is_left_out(report):
     assert scaled.shape == (50, 3)
 
 
+def test_a_classifier_needs_no_more_features_than_there_are_examples(report):
+    random = np.random.default_rng(0)
+    labels = np.repeat(np.arange(3), 20)
+    features = random.normal(size=(60, 500)).astype("float32")
+    features[np.arange(60), labels] += 3.0
+    fresh = random.normal(size=(40, 500)).astype("float32")
+    whole = report.scaled(features)
+    turned = report.spanned(whole, features)
+    assert turned(fresh).shape == (40, 60)
+    probabilities = [
+        LogisticRegression(C=10.0, max_iter=5000, tol=1e-8)
+        .fit(scale(features).astype("float64"), labels)
+        .predict_proba(scale(fresh).astype("float64"))
+        for scale in (whole, turned)
+    ]
+    np.testing.assert_allclose(*probabilities, atol=1e-4)
+    # Where there are fewer features, nothing is turned.
+    few = report.scaled(features[:, :50])
+    assert report.spanned(few, features[:, :50]) is few
+
+
 def test_the_penalty_is_chosen_by_pictures_that_the_classifier_did_not_learn(report):
     random = np.random.default_rng(0)
     labels = np.repeat(np.arange(3), 40)
