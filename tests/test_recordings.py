@@ -1,17 +1,21 @@
 """Recorded passes: what a browser computes from one is what Keras computes, number by number."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 import skimage.data
+from pages import Tab
+from playwright.sync_api import expect
 
 from alexnet_lib import AlexNet, architecture, inspection, preprocess_input, pretrained
 from alexnet_lib.data.pictures import square_of_array
 from alexnet_lib.formats import quantization
 from alexnet_lib.front_end import bundles
 from alexnet_lib.model import build
-from alexnet_lib.teaching.widgets import Flow, OneNumber, recordings
+from alexnet_lib.preprocessing import with_preprocessing
+from alexnet_lib.teaching.widgets import FeatureMaps, Flow, OneNumber, recordings
 from alexnet_lib.teaching.widgets.recorded import CHAPTERS
 
 # Every `apart`-th unit of the maps that are kept: what the browser makes of its parts, how the
@@ -88,6 +92,95 @@ def test_the_shipped_network_is_computed_as_keras_computes_it(chromium):
         agrees(result["found"], by_keras(model, picture, layers))
         colours = np.reshape(result["colours"], (3, 227, 227)).transpose(1, 2, 0)
         np.testing.assert_array_equal(colours, recordings.rounded(picture))
+
+
+def test_numbers_of_maps_are_computed_as_keras_computes_them(chromium):
+    """Every map of the first convolution; of others, a few of each tower, and nothing that only
+    layers between them need."""
+    bare = AlexNet(weights="pocket")
+    model = with_preprocessing(bare, pretrained.class_names("pocket"))
+    picture = square_of_array(skimage.data.chelsea(), 227)
+    maps = FeatureMaps(model, {"cat": picture}, layers=("conv1", "conv5"), numbers=True)
+    shown = maps.recording["shown"]
+    assert shown["conv1"] == list(range(96))
+    assert {channel // 128 for channel in shown["conv5"]} == {0, 1}
+    assert set(maps.recording["weights"]) == {"conv1", "conv5"}
+    assert "conv1" not in maps.maps["cat"], "the browser computes it"
+    found = computed(chromium, maps.network, maps.recording, "cat", apart=53)["found"]
+    assert {name for name, units in found.items() if units} == {"conv1", "conv5"}
+    opened = {name: units for name, units in found.items() if units}
+    agrees(opened, by_keras(bare, picture, list(opened)))
+
+    page = chromium.new_page()
+    source = bundles.front_end("feature_maps")
+    computed_maps = page.evaluate(ALL_MAPS, [source, maps.network, maps.recording])
+    page.close()
+    expected = by_keras(bare, picture, ["conv1"])["conv1"]
+    np.testing.assert_allclose(
+        computed_maps, expected.ravel()[::41], atol=1e-3 * expected.max(), rtol=0
+    )
+
+
+ALL_MAPS = """async ([source, network, recording]) => {
+    const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+    const { Pass, computedMaps } = await import(address);
+    const maps = await computedMaps(await Pass.unpack(network, recording, "cat"), 0);
+    return [...maps].filter((_, at) => at % 41 === 0);
+}"""
+
+
+def test_numbers_need_pictures_as_they_are_and_convolutions():
+    bare = AlexNet(weights="pocket")
+    picture = {"cat": square_of_array(skimage.data.chelsea(), 227)}
+    with pytest.raises(ValueError, match=r"a model that preprocesses them: with_preprocessing\("):
+        FeatureMaps(bare, picture, numbers=True)
+    model = with_preprocessing(bare, pretrained.class_names("pocket"))
+    with pytest.raises(ValueError, match="pool1: no convolution; with numbers=True"):
+        FeatureMaps(model, picture, layers=("conv1", "pool1"), numbers=True)
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
+def test_numbers_of_chapter_13_open_on_its_page(width, theme, chromium, built_book):
+    tab = Tab(chromium, width, theme)
+    page = tab.open(
+        f"{built_book}13_filters_and_feature_maps.html#feature-maps?layer=conv1&channel=7"
+    )
+    panel = page.locator(".ex-feature-maps")
+    words = panel.locator("[id$=-unit]")
+    # All maps of the layer are computed first, which takes a while on a busy machine.
+    expect(words).to_contain_text("of map 7", timeout=60_000)
+    opener = panel.get_by_role("button", name="Take this number to pieces")
+    one = panel.get_by_label("The chosen map. Arrow keys choose a unit.")
+    one.focus()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    number = panel.locator(".ex-number-box")
+    equation = number.locator(".ex-equation strong")
+
+    def opened():
+        expect(equation.last).to_be_visible(timeout=20_000)
+        products, bias, score, after = (
+            float(text.replace("−", "-").replace(",", "")) for text in equation.all_inner_texts()
+        )
+        assert products + bias == pytest.approx(score, abs=1e-9)
+        assert after == max(score, 0)
+        said = float(words.inner_text().partition(": ")[2].split(". ")[0].replace(",", ""))
+        assert said == pytest.approx(after, rel=6e-3, abs=1e-3)
+
+    opened()
+    panel.get_by_label("Layer", exact=True).select_option("conv5")
+    note = panel.get_by_text("can be taken to pieces here")
+    kept = [int(number) for number in re.findall(r"\b\d+\b", note.inner_text())]
+    assert len(kept) == 4
+    other = next(channel for channel in range(256) if channel not in kept)
+    panel.get_by_label("Map", exact=True).fill(str(other))
+    expect(opener).to_be_disabled()
+    expect(number).to_be_hidden()
+    panel.get_by_label("Map", exact=True).fill(str(kept[-1]))
+    opened()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert not tab.complaints
+    tab.context.close()
 
 
 def random_network(variant, size):

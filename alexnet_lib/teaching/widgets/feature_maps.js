@@ -1,8 +1,10 @@
 // Feature maps: every map of some layers, for some pictures, each beside its filter.
-// Python computed the maps (feature_maps.py); `unpackedMaps` undoes its rounding.
+// Python computed the maps (feature_maps.py); `unpackedMaps` undoes its rounding. Where a pass is
+// recorded, too (recordings.py), the first layer's maps are computed here, and numbers can be opened.
 import {
   clamp,
   html,
+  largestOf,
   mapBrowser,
   mount,
   onDrag,
@@ -16,6 +18,7 @@ import {
   unitAt,
   unpacked,
 } from "./explorer.js";
+import { Pass, openableNumber, passesOf, stepsOf } from "./arithmetic.js";
 
 /** Maps as Float32Array: rows, then columns, then channels. */
 export async function unpackedMaps({ largest, values }, [rows, columns, channels], levels) {
@@ -30,9 +33,21 @@ export async function unpackedMaps({ largest, values }, [rows, columns, channels
   return maps;
 }
 
-const SETTINGS = ["picture", "layer", "channel", "row", "column"];
+/** All maps of a layer that a pass computes, as `unpackedMaps` gives them; other work goes on meanwhile. */
+export async function computedMaps(pass, place) {
+  const { rows, columns, channels } = pass.layers[place];
+  const maps = new Float32Array(rows * columns * channels);
+  for (let channel = 0; channel < channels; channel += 1) {
+    if (channel % 8 === 0) await new Promise((resolve) => setTimeout(resolve));
+    pass.map(place, channel).forEach((value, unit) => (maps[unit * channels + channel] = value));
+  }
+  return maps;
+}
 
-function build(tools, { onPage }) {
+const SETTINGS = ["picture", "layer", "channel", "row", "column"];
+const SETTINGS_OF_NUMBERS = ["step", "opened"];
+
+function build(tools, { onPage, plan }) {
   const { id, read, change, data, number, select, reset } = tools;
   const shapes = data("shapes");
   const fields = data("fields");
@@ -41,7 +56,11 @@ function build(tools, { onPage }) {
   const [levels, weightLevels] = data("levels");
   const [input] = data("input_shape");
 
-  const browser = mapBrowser(tools, shapes);
+  const canOpen = ({ layer, channel: map }) => plan !== null && plan.shown[layer].includes(map);
+  const open = () => {
+    if (canOpen(read())) change({ opened: true, step: data("limits").step[1] });
+  };
+  const browser = mapBrowser(tools, shapes, {}, plan && open);
   const channel = number("channel", "Map");
   const heading = html("p", {});
   const trouble = html("p", { class: "ex-note ex-warn", role: "alert" });
@@ -129,10 +148,25 @@ function build(tools, { onPage }) {
 
   // ---- Where its numbers can be opened --------------------------------------------------------
 
-  const link = html("a", { class: "ex-open-there" }, "Take this number to pieces on the page AlexNet live");
+  const link = html("a", { class: "ex-open-there" });
   function drawLink({ picture: name, layer, channel: map, row, column }) {
     const unit = new URLSearchParams({ picture: name, layer, channel: map, row, column, opened: true });
     link.setAttribute("href", `live.html#live?${unit}`);
+    link.textContent = plan ? "The same unit on the page AlexNet live" : "Take this number to pieces on the page AlexNet live";
+  }
+  const taken = plan && openableNumber(tools);
+  const others = html("p", { class: "ex-note" });
+  function drawNumber(state, pass, width) {
+    if (!taken) return;
+    const { layer } = state;
+    const here = canOpen(state);
+    taken.opener.disabled = !here;
+    const openable = plan.shown[layer];
+    others.textContent =
+      openable.length === shapes[layer][2]
+        ? "Every number of this layer can be taken to pieces here."
+        : `Of ${layer}, the numbers of the maps ${openable.join(", ")} can be taken to pieces here.`;
+    taken.draw(here ? pass : null, { ...state, opened: state.opened && here }, width);
   }
 
   // ---- What is unpacked, once -----------------------------------------------------------------
@@ -152,11 +186,23 @@ function build(tools, { onPage }) {
     );
     return null;
   }
-  const mapsOf = ({ picture: name, layer }) =>
-    unpack(`${name} ${layer}`, async () => {
-      const packedMaps = data("maps")[name][layer];
+  const passOf = plan
+    ? passesOf(data("network"), data("recording"), () => draw(read(), width), (error) => {
+        trouble.textContent = `The numbers cannot be unpacked: ${error.message}`;
+      })
+    : () => null;
+  const mapsOf = ({ picture: name, layer }) => {
+    const packedMaps = data("maps")[name][layer];
+    const pass = passOf(name);
+    if (!packedMaps && !pass) return null;
+    return unpack(`${name} ${layer}`, async () => {
+      if (!packedMaps) {
+        const values = await computedMaps(pass, plan.place(layer));
+        return { largest: values[largestOf(values)], values };
+      }
       return { largest: packedMaps.largest, values: await unpackedMaps(packedMaps, shapes[layer], levels) };
     });
+  };
   const filtersOf = ({ layer }) =>
     data("filters")[layer] &&
     unpack(layer, async () => {
@@ -183,7 +229,14 @@ function build(tools, { onPage }) {
     drawFilter(state, filtersOf(state));
     drawLink(state);
     const maps = mapsOf(state);
+    const pass = passOf(state.picture);
+    drawNumber(state, pass, width);
     if (!maps) return;
+    if (pass && canOpen(state)) {
+      // The exact number, not the rounded one of the maps: the same digits as in its pieces.
+      const place = plan.place(layer);
+      maps.values[(row * shapes[layer][1] + column) * count + state.channel] = pass.value(place, state.channel, row, column);
+    }
     browser.draw(state, maps.values, maps.largest, width);
     browser.write(state, maps.values, box);
   }
@@ -207,21 +260,24 @@ function build(tools, { onPage }) {
     channel,
     html("div", { class: "ex-trio" }, picture, browser.one, html("div", {}, heading, figure)),
     browser.words,
+    ...(taken ? [html("div", { class: "ex-bar" }, taken.opener), others, taken.box] : []),
     // A notebook has no such page beside it.
     ...(data("live") && onPage ? [html("p", {}, link)] : []),
     browser.sheet,
   ];
-  return { parts, draw };
+  return { parts, draw, close: taken?.close };
 }
 
 function render(context) {
   const { model, el } = context;
   const shapes = model.get("shapes");
   const photographs = model.get("photographs");
+  const { shown } = model.get("recording");
+  const plan = shown ? new Pass(model.get("network"), shown) : null;
   return mount(context, {
     name: "feature-maps",
     title: "Feature maps",
-    settings: SETTINGS,
+    settings: plan ? [...SETTINGS, ...SETTINGS_OF_NUMBERS] : SETTINGS,
     settle(state) {
       if (!Object.hasOwn(shapes, state.layer)) [state.layer] = Object.keys(shapes);
       if (!Object.hasOwn(photographs, state.picture)) [state.picture] = Object.keys(photographs);
@@ -229,9 +285,13 @@ function render(context) {
       state.channel = clamp(state.channel, 0, channels - 1);
       state.row = placeOn(state.row, rows);
       state.column = placeOn(state.column, columns);
+      if (!plan) return state;
+      state.opened = state.opened === true;
+      state.steps = stepsOf(plan, plan.place(state.layer), state.channel, state.row, state.column);
+      state.step = clamp(state.step, 0, state.steps);
       return state;
     },
-    build: (tools) => build(tools, { onPage: el.closest("[data-explorer]") !== null }),
+    build: (tools) => build(tools, { onPage: el.closest("[data-explorer]") !== null, plan }),
   });
 }
 

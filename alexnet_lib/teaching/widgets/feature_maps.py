@@ -7,8 +7,9 @@ import traitlets
 
 from ...architecture import LayerTrace
 from ...front_end import photographs
+from ...front_end.live_page import WHOLE
 from ...front_end.receptive_fields import Field, field_of
-from . import stills
+from . import recordings, stills
 from .explorer import Explorer
 from .packing import map_url, packed
 
@@ -19,6 +20,9 @@ WEIGHT_LEVELS = 31
 """Levels of a weight, to each side of zero."""
 SLICES = 6
 """Input channels of a filter that are shown where there are too many to show all."""
+OPENED_DENSITY = 0.15
+"""Maps of each tower whose numbers can be opened, per root of its channels. The filters of all
+would be 2.3 MB."""
 
 
 def quantized_maps(maps: np.ndarray) -> dict:
@@ -60,12 +64,13 @@ def strongest_slices(kernel: np.ndarray, groups: int = 1) -> dict:
 
 
 class FeatureMaps(Explorer):
-    """The maps of a network for some pictures; each map's filter; what each unit sees.
+    """The maps of a network for some pictures; each map's filter; each unit's receptive field.
 
         FeatureMaps(model, {"cat": cat, "coffee": coffee})
 
-    Choose picture, layer and map; the square on the picture is what the chosen unit sees. Python
-    computes the maps once, rounded to 7 bits; a picture adds about 0.4 MB to the notebook's output.
+    Choose picture, layer and map; the square on the picture is the receptive field of the unit.
+    Python computes the maps once, rounded to 7 bits; a picture adds about 0.4 MB to the notebook's
+    output.
 
     Args:
         model: any of ours.
@@ -75,10 +80,13 @@ class FeatureMaps(Explorer):
         row, column: the unit that is chosen, counted from 0; the middle of the map if not given.
         live: whether the page "AlexNet live" runs this network on these pictures. Then a link leads
             from each unit to the same one there, where its number can be taken to pieces.
+        numbers: whether numbers can be taken to pieces here, too: every one of the first
+            convolution, and those of the most active maps of the other layers. The pictures are
+            then 0..255, and shown and sent through the network in `recordings.rounded` colours.
 
     Raises:
         ValueError: if there is no picture, a layer has no maps, or what should be shown first is
-            not there.
+            not there; with `numbers`, if a layer is no convolution.
     """
 
     _module = "feature_maps"
@@ -97,8 +105,12 @@ class FeatureMaps(Explorer):
     maps = traitlets.Dict().tag(sync=True)
     filters = traitlets.Dict().tag(sync=True)
     live = traitlets.Bool(False).tag(sync=True)
+    step = traitlets.Int(WHOLE, min=0, max=WHOLE).tag(sync=True)
+    opened = traitlets.Bool(False).tag(sync=True)
+    network = traitlets.Dict().tag(sync=True)
+    recording = traitlets.Dict().tag(sync=True)
 
-    _measured = ("maps", "filters")
+    _measured = ("maps", "filters", "recording")
 
     def __init__(
         self,
@@ -112,10 +124,13 @@ class FeatureMaps(Explorer):
         row: int | None = None,
         column: int | None = None,
         live: bool = False,
+        numbers: bool = False,
     ):
         from ... import inspection  # loads TensorFlow
         from ...model import description
 
+        if numbers:
+            pictures = {name: recordings.rounded(pixels) for name, pixels in pictures.items()}
         pictures = {str(name): np.asarray(pixels, "float32") for name, pixels in pictures.items()}
         if not pictures or not layers:
             raise ValueError("FeatureMaps needs at least one picture and one layer.")
@@ -138,6 +153,7 @@ class FeatureMaps(Explorer):
         side = next(iter(pictures.values())).shape[0]
         records = {record.name: record for record in description(model).trace()}
         self._first = maps[picture][layer][..., channel]
+        network, recording = _recorded(model, pictures, shapes) if numbers else ({}, {})
         super().__init__(
             picture=picture,
             layer=layer,
@@ -154,9 +170,15 @@ class FeatureMaps(Explorer):
                 for name, pixels in pictures.items()
             },
             maps={
-                name: {layer: quantized_maps(values) for layer, values in of_picture.items()}
+                name: {
+                    layer: quantized_maps(values)
+                    for layer, values in of_picture.items()
+                    if layer not in _computed(network)
+                }
                 for name, of_picture in maps.items()
             },
+            network=network,
+            recording=recording,
             filters={
                 name: _packed_filters(model.get_layer(name))
                 for name in shapes
@@ -179,8 +201,8 @@ class FeatureMaps(Explorer):
         unit = side / rows
         label = (
             f"Feature maps: map {self.channel} of {channels} of {self.layer} for the picture "
-            f"{self.picture}. The unit in row {self.row}, column {self.column} sees "
-            f"{size} × {size} pixels."
+            f"{self.picture}. The unit in row {self.row}, column {self.column} has a "
+            f"receptive field of {size} × {size} pixels."
         )
         # As the front end draws maps: weak answers are seen, too.
         brightness = np.sqrt(np.clip(self._first / (self._first.max() or 1), 0, 1))
@@ -205,6 +227,38 @@ def _towers(records: Mapping[str, LayerTrace], shown: Iterable[str]) -> dict[str
     towers = max(record.groups for record in records.values())
     convolutions = [name for name in shown if records[name].kind == "convolution"]
     return dict.fromkeys(convolutions, towers)
+
+
+def _recorded(model, pictures: Mapping[str, np.ndarray], shown: Iterable[str]) -> tuple[dict, dict]:
+    """The network up to the last layer that is shown, and what the numbers are made of."""
+    from ...model import build, description
+    from ...preprocessing import Preprocess
+
+    described = description(model)
+    preprocess = next((layer for layer in model.layers if isinstance(layer, Preprocess)), None)
+    if preprocess is None or (preprocess.variant, preprocess.scale) != (described.variant, 1):
+        raise ValueError(
+            "With numbers=True, FeatureMaps takes pictures as they are, 0..255, and a model that "
+            "preprocesses them: with_preprocessing(model, class_names)."
+        )
+    kinds = {record.name: record.kind for record in described.trace()}
+    others = [name for name in shown if kinds[name] != "convolution"]
+    if others:
+        raise ValueError(
+            f"{', '.join(others)}: no convolution; with numbers=True, FeatureMaps shows those."
+        )
+    bare = build(described.layers, described.input_shape)
+    bare.set_weights(model.get_weights())
+    network = recordings.describe_network(bare, until=max(shown, key=list(kinds).index))
+    recording = recordings.record(
+        bare, network, pictures, density=OPENED_DENSITY, opened=list(shown)
+    )
+    return network, recording
+
+
+def _computed(network: Mapping) -> tuple[str, ...]:
+    """The layers whose maps the browser computes: the first, from the picture."""
+    return tuple(layer["name"] for layer in network.get("layers", ())[:1])
 
 
 def _packed_filters(layer) -> dict:

@@ -96,6 +96,7 @@ def record(
     density: float = DENSITY,
     units: int = 1,
     classes: int = 5,
+    opened: Sequence[str] | None = None,
 ) -> dict:
     """Sends pictures through a network and keeps what its front ends compute with.
 
@@ -107,6 +108,9 @@ def record(
         density: of the maps that are shown, see `DENSITY`.
         units: of each fully connected layer but the last, in each tower, that can be opened.
         classes: of the last one.
+        opened: the layers whose numbers can be opened; all layers if None. Of the others only what
+            these numbers are made of is kept, and of those that the browser computes, every map
+            can be opened.
 
     Returns:
         `shown`: by layer, the channels that can be opened; `pictures`: by name the packed pixels,
@@ -140,6 +144,8 @@ def record(
     }
     shown = _chosen(layers, strength, network["towers"], density, units, classes)
     second = _second_with_weights(layers)
+    if opened is not None:
+        shown = _only(opened, shown, layers, second)
     wanted = _wanted(layers, shown, second)
     kept = [
         (layer, _levels(layers[second + 1 :][place : place + 1]))
@@ -168,13 +174,15 @@ def record(
         for name, pixels in seen.items():
             values = np.asarray(part(preprocess_input(pixels, variant)[None]))[0]
             result["pictures"][name]["scores"] = [_short(value) for value in values]
-    result["weights"] = {
-        layer["name"]: packed_filters(
-            model.get_layer(layer["name"]),
-            (wanted if place < second else shown)[layer["name"]],
-        )
+    computed = {
+        layer["name"]: (wanted if place < second else shown)[layer["name"]]
         for place, layer in enumerate(layers)
         if layer["kind"] in ("convolution", "dense")
+    }
+    result["weights"] = {
+        name: packed_filters(model.get_layer(name), filters)
+        for name, filters in computed.items()
+        if len(filters)
     }
     return result
 
@@ -203,6 +211,16 @@ def _chosen(layers, strength, towers, density, units, classes) -> dict[str, np.n
             current = _strongest(total, 1, classes) if last else _strongest(total, towers, units)
         shown[layer["name"]] = current  # other kinds keep their maps' numbers
     return shown
+
+
+def _only(opened, shown, layers, second) -> dict[str, np.ndarray]:
+    """The channels of the layers `opened`: those shown, or all where the browser computes them."""
+    chosen = dict.fromkeys(shown, np.array([], int))
+    for place, layer in enumerate(layers):
+        name = layer["name"]
+        if name in opened:
+            chosen[name] = np.arange(layer["shape"][-1]) if place < second else shown[name]
+    return chosen
 
 
 def _strongest(total: np.ndarray, towers: int, wanted: int, run: int = 1) -> np.ndarray:
