@@ -805,7 +805,7 @@ def test_forty_megapixels_are_reduced_and_far_more_refused(opened):
     it.give("large.png", encoded(Image.new("L", (8000, 5000), 90)))
     expect(it.status).to_have_text(
         "large.png: 8,000 × 5,000 pixels (40.0 million). Its central square is reduced to "
-        "227 × 227, which is what the network sees.",
+        "227 × 227, which is what the network receives.",
         timeout=20_000,
     )
     expect(it.first).not_to_have_text(before)
@@ -1159,7 +1159,9 @@ def test_layers_maps_and_units(opened, network):
     box = one.bounding_box()
     it.page.mouse.move(box["x"] + 1, box["y"] + 1)
     field = fields_of("paper")["conv3"]
-    expect(it.unit).to_contain_text(f"It sees rows 0 to {field.start + field.size - 1}")
+    expect(it.unit).to_contain_text(
+        f"Its receptive field is rows 0 to {field.start + field.size - 1}"
+    )
     one.focus()
     it.page.keyboard.press("ArrowRight")
     expect(it.unit).to_contain_text("Row 0, column 1 of map")
@@ -1218,6 +1220,12 @@ def test_another_layer_shows_the_unit_that_looks_at_the_same_place(opened):
     expect(it.unit).to_contain_text("Row 6, column 6 of map")
 
 
+BOXES = """(plates) => plates.map((plate) => {
+    const { left, top, right, bottom } = plate.getBoundingClientRect();
+    return [left, top, right, bottom];
+})"""
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_units_of_the_last_layer_have_names_and_the_winner_is_seen(opened, width, theme):
@@ -1226,16 +1234,39 @@ def test_units_of_the_last_layer_have_names_and_the_winner_is_seen(opened, width
     expect(it.heading).to_have_text(f"fc8: unit 5 of {len(names)}, {names[5]}")
     expect(it.unit).to_contain_text(f"Unit 5 of fc8, {names[5]}: ")
     sheet = it.panel.get_by_label("All maps of the layer.")
-    # So many tiles are too narrow for letters; the name of the chosen one stands above and below.
-    assert sheet.locator("text").count() == 0
+    # So many tiles are too narrow for letters; beside some of them their names stand on plates.
+    winner = names.index(it.first.inner_text().split("\n")[0])
+    shown = sheet.locator("text").all_inner_texts()
+    assert {names[5], names[winner]} <= set(shown)
+    assert 3 <= len(shown) <= 7
+    boxes = sheet.locator(".ex-plate").evaluate_all(BOXES)
+    around = sheet.bounding_box()
+    assert len(boxes) == len(shown)
+    for left, top, right, bottom in boxes:
+        assert left >= around["x"] - 1, "cut off at the left"
+        assert right <= around["x"] + around["width"] + 1, "cut off at the right"
+        others = [box for box in boxes if box != [left, top, right, bottom]]
+        for other in others:
+            beside = right <= other[0] + 2 or other[2] <= left + 2
+            assert beside or bottom <= other[1] + 2 or other[3] <= top + 2, "over each other"
+    sheet.focus()
+    it.page.keyboard.press("End")
+    expect(it.unit).to_contain_text(f"of fc8, {names[-1]}: ")
+    assert names[-1] in sheet.locator("text").all_inner_texts()
+    it.page.keyboard.press("Home")
+    expect(it.unit).to_contain_text(f"of fc8, {names[0]}: ")
+    wide = float(sheet.get_attribute("viewBox").split()[2])
+    across, scale = round((wide + 1) / 33), around["width"] / wide
+    row, column = divmod(40, across)
+    sheet.hover(position={"x": (33 * column + 16) * scale, "y": (9 * row + 4) * scale})
+    expect(sheet.locator("text").first).to_have_text(names[40])
+    it.page.mouse.move(0, 0)
+    expect(sheet.locator("text").first).to_have_text(names[0])
 
     # Around the brightest unit, which is white, is something that is not.
     sheet.scroll_into_view_if_needed()
-    winner = names.index(it.first.inner_text().split("\n")[0])
     all_units = sheet.bounding_box()
-    wide = float(sheet.get_attribute("viewBox").split()[2])
-    scale = all_units["width"] / wide
-    row, column = divmod(winner, round((wide + 1) / 33))
+    row, column = divmod(winner, across)
     shot = np.asarray(Image.open(io.BytesIO(it.page.screenshot())).convert("RGB"), float)
     middle = shot[int(all_units["y"] + (9 * row + 4) * scale)]
     start = int(all_units["x"] + 33 * column * scale)
@@ -1784,7 +1815,9 @@ def chapter(chromium, address):
         options = {"width": 1280, "theme": "light"} | options
         tabs.append(Tab(chromium, **options))
         page = tabs[-1].open((url or address.replace("live.html", "chapter.html")) + query)
-        expect(page.locator(".ex-feature-maps [id$=-unit]")).to_contain_text("It sees")
+        expect(page.locator(".ex-feature-maps [id$=-unit]")).to_contain_text(
+            "Its receptive field is"
+        )
         expect(page.locator(".ex-occlusion .ex-answers li").first).to_contain_text("%")
         return page
 
@@ -1874,7 +1907,7 @@ def test_feature_maps_answer(chapter, tiny_widgets):
     unit = panel.locator("[id$=-unit]")
 
     def says():
-        text = unit.inner_text().partition(": ")[2].partition(". It sees")[0]
+        text = unit.inner_text().partition(": ")[2].partition(". Its receptive field")[0]
         return float(text.replace(",", ""))
 
     def close(name, layer, row, column, channel):
@@ -1902,7 +1935,7 @@ def test_feature_maps_answer(chapter, tiny_widgets):
     box = panel.locator(".ex-photo").bounding_box()
     page.mouse.click(box["x"] + 1, box["y"] + 1)
     expect(unit).to_contain_text("Row 0, column 0 of map 5")
-    expect(unit).to_contain_text("It sees rows 0 to 10, columns 0 to 10")
+    expect(unit).to_contain_text("Its receptive field is rows 0 to 10, columns 0 to 10")
     page.wait_for_url("**#feature-maps?*picture=second*")
     panel.get_by_role("button", name="Reset").click()
     expect(panel).to_contain_text("conv3: map 200 of 384")

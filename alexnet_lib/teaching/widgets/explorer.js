@@ -511,6 +511,8 @@ export const layered = (canvas, overlay, attributes = {}) =>
 const UNIT = [8, 8]; // rows and columns of the sheet that a unit of a dense layer takes
 const NAMED_UNIT = [8, 32];
 const NARROWEST_SIGN = 80; // screen pixels a unit needs for its name
+const SIGN_SIZE = 13; // of its letters, in screen pixels
+const STRONGEST_SIGNS = 5; // units that are named where there is no room for all names
 
 /**
  * The sheet with all maps of a layer, and one of them enlarged, in which a unit is chosen.
@@ -560,18 +562,26 @@ export function mapBrowser({ id, read, change, say }, shapes, names = {}, open =
   }
   const none = () => null;
   const share = (element, x, y) => [x / element.clientWidth, y / element.clientHeight];
-  onDrag(
-    sheet,
-    none,
-    (x, y) => {
-      const [rows, columns] = tile(read());
-      const [right, down] = share(sheet, x, y);
-      const column = Math.floor((right * (sheetCanvas.width + 1)) / (columns + 1));
-      const row = Math.floor((down * (sheetCanvas.height + 1)) / (rows + 1));
-      toChannel(row * across + clamp(column, 0, across - 1));
-    },
-    true,
-  );
+  function channelAt(x, y) {
+    const [rows, columns] = tile(read());
+    const [right, down] = share(sheet, x, y);
+    const column = Math.floor((right * (sheetCanvas.width + 1)) / (columns + 1));
+    const row = Math.floor((down * (sheetCanvas.height + 1)) / (rows + 1));
+    return row * across + clamp(column, 0, across - 1);
+  }
+  onDrag(sheet, none, (x, y) => toChannel(channelAt(x, y)), true);
+  let hovered = -1;
+  let redrawSigns = () => {};
+  function hover(channel) {
+    if (channel === hovered) return;
+    hovered = channel;
+    redrawSigns();
+  }
+  sheet.addEventListener("pointermove", ({ pointerType, clientX, clientY }) => {
+    const box = sheet.getBoundingClientRect();
+    if (pointerType === "mouse") hover(channelAt(clientX - box.left, clientY - box.top));
+  });
+  sheet.addEventListener("pointerleave", () => hover(-1));
   onKeys(sheet, () => {
     const { channel } = read();
     return {
@@ -651,20 +661,69 @@ export function mapBrowser({ id, read, change, say }, shapes, names = {}, open =
     oneBox.hidden = rows * columns === 1;
   }
 
-  /** The names of single units, each on its own, where there is room for letters. */
+  /** The names of single units, each on its own where there is room for letters, else of a few. */
   function drawSigns(state, values, largest, width) {
-    const [high, wide] = tile(state);
+    redrawSigns = () => drawSigns(read(), values, largest, width);
+    const named = names[state.layer] ?? [];
     const scale = width / sheetCanvas.width;
-    const given = wide * scale < NARROWEST_SIGN ? [] : (names[state.layer] ?? []);
-    signs.replaceChildren(
-      ...given.map((name, index) => {
+    signs.replaceChildren();
+    if (tile(state)[1] * scale >= NARROWEST_SIGN) signsOnUnits(state, named, values, largest, scale);
+    else if (named.length) signsBesideUnits(state, named, values, scale);
+  }
+
+  function signsOnUnits(state, named, values, largest, scale) {
+    const [high, wide] = tile(state);
+    signs.append(
+      ...named.map((name, index) => {
         const [left, top] = corner(index, high, wide);
         const bright = Math.sqrt(Math.max(values[index], 0) / (largest || 1)) > 0.5;
-        const look = { class: bright ? "ex-on-light" : "ex-on-dark", style: `font-size: ${13 / scale}px` };
+        const look = { class: bright ? "ex-on-light" : "ex-on-dark", style: `font-size: ${SIGN_SIZE / scale}px` };
         const middle = { "text-anchor": "middle", "dominant-baseline": "central" };
         return label(left + wide / 2, top + high / 2, name, { ...look, ...middle });
       }),
     );
+  }
+
+  /** Names of the unit under the mouse, of the chosen one and of the strongest, on plates above or below. */
+  function signsBesideUnits(state, named, values, scale) {
+    const [high, wide] = tile(state);
+    const byStrength = [...named.keys()].sort((one, other) => values[other] - values[one]);
+    const asked = [hovered, state.channel].filter((index) => index in named);
+    const units = [...new Set([...asked, ...byStrength.slice(0, STRONGEST_SIGNS)])];
+    const taken = units.map((index) => {
+      const [left, top] = corner(index, high, wide);
+      return { left, top, right: left + wide, bottom: top + high };
+    });
+    const apart = (one, other) =>
+      one.right <= other.left || other.right <= one.left || one.bottom <= other.top || other.bottom <= one.top;
+    const plateHigh = (1.4 * SIGN_SIZE) / scale;
+    units.forEach((index, at) => {
+      const text = label(0, 0, named[index], {
+        ...{ class: "ex-on-dark", "text-anchor": "middle", "dominant-baseline": "central" },
+        style: `font-size: ${SIGN_SIZE / scale}px`,
+      });
+      signs.append(text);
+      const plateWide = text.getComputedTextLength() + SIGN_SIZE / scale;
+      const unit = taken[at];
+      const left = clamp((unit.left + unit.right - plateWide) / 2, 0, Math.max(sheetCanvas.width - plateWide, 0));
+      const plates = [unit.top - plateHigh, unit.bottom]
+        .filter((top) => top >= 0 && top + plateHigh <= sheetCanvas.height)
+        .map((top) => ({ left, top, right: left + plateWide, bottom: top + plateHigh }));
+      // What was asked for is named in any case; others, where they cover no name and no unit of these.
+      const plate = plates.find((one) => taken.every((other) => apart(one, other))) ?? (at < asked.length ? plates[0] : null);
+      if (!plate) {
+        text.remove();
+        return;
+      }
+      taken.push(plate);
+      text.setAttribute("x", left + plateWide / 2);
+      text.setAttribute("y", plate.top + plateHigh / 2);
+      const strength = index === state.channel ? "ex-plate ex-plate-chosen" : "ex-plate";
+      text.before(
+        rect(unit.left, unit.top, wide, high, { class: "ex-plate-unit" }),
+        rect(left, plate.top, plateWide, plateHigh, { class: strength }),
+      );
+    });
   }
 
   /** What the chosen unit says, and which part of the picture it says it of. */
@@ -677,7 +736,7 @@ export function mapBrowser({ id, read, change, say }, shapes, names = {}, open =
         ? `Unit ${state.channel} of ${state.layer}${name}`
         : `Row ${state.row}, column ${state.column} of map ${state.channel}`;
     const where = `rows ${patch.top} to ${patch.bottom - 1}, columns ${patch.left} to ${patch.right - 1}`;
-    words.textContent = `${who}: ${significant(value)}. It sees ${where} of the picture. All are counted from 0.`;
+    words.textContent = `${who}: ${significant(value)}. Its receptive field is ${where} of the picture. All are counted from 0.`;
     say(words.textContent);
   }
 
