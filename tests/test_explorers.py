@@ -1085,15 +1085,16 @@ def test_network_map_says_what_a_layer_is_and_sees(opened):
         expect(table).to_contain_text(f"{record.macs:,}")
         side = record.receptive_field
         if len(record.output_shape) == 3:
-            expect(it.answer).to_contain_text(f"sees {side} × {side} pixels")
-    expect(it.answer).to_have_text("A unit of fc6 sees all 227 × 227 pixels.")
+            expect(it.answer).to_contain_text(f"receptive field is {side} × {side} pixels")
+    expect(it.answer).to_have_text("The receptive field of a unit of fc6 is all 227 × 227 pixels.")
     expect(it.panel).to_contain_text("All layers: 60,965,224 parameters, 724,406,816 ")
 
     it.panel.locator("[data-layer=conv2]").click()
     it.panel.get_by_role("application").focus()
     it.page.keyboard.press("Home")
     expect(it.answer).to_contain_text(
-        "Row 0, column 0 of 27 × 27: sees 51 × 51 pixels, of which the picture has rows 0 to 34"
+        "Row 0, column 0 of 27 × 27: its receptive field is 51 × 51 pixels, "
+        "of which the picture has rows 0 to 34"
     )
     photo = it.panel.locator(".ex-photo")
     box = photo.bounding_box()

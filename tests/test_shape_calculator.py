@@ -187,7 +187,7 @@ def test_every_control_answers(opened, width, theme):
 
     it.press("Next place")
     expect(it.where).to_contain_text(
-        "Row 0, column 1 of the output sees rows 0 to 2 and columns 2 to 4"
+        "Row 0, column 1 of the output is computed from rows 0 to 2 and columns 2 to 4"
     )
     it.press("Last place")
     expect(it.where).to_contain_text("Row 12, column 12")

@@ -581,7 +581,7 @@ function build(tools, planOf) {
       const fits = width === side && height === side;
       status.textContent =
         `${file.name || "Your picture"}: ${commas(width)} × ${commas(height)} pixels${many}.` +
-        (fits ? "" : ` ${square} reduced to ${side} × ${side}, which is what the network sees.`);
+        (fits ? "" : ` ${square} reduced to ${side} × ${side}, which is what the network receives.`);
       change({ picture: "yours" });
       take(rgba);
     } catch (error) {

@@ -148,10 +148,11 @@ def page_state(
 def element(state: dict) -> str:
     """The explorer in a page; without JavaScript, a picture and a sentence say what is missing."""
     first, side = state["pictures"][state["picture"]], state["network"]["input_shape"][0]
+    title = SAMPLE_IMAGES[state["picture"]].title
     return (
         f'<div class="explorer" {MARK} data-state="{html.escape(json.dumps(state))}">\n'
-        f'<img src="{first}" width="{side}" height="{side}" alt="One of the pictures '
-        f'that the network can look at: {state["picture"]}"/>\n'
+        f'<img src="{first}" width="{side}" height="{side}" '
+        f'alt="{html.escape(title[0].upper() + title[1:])}"/>\n'
         '<p class="explorer-note">On this page the network runs in your browser. It needs '
         "JavaScript, which is switched off here.</p>\n</div>"
     )

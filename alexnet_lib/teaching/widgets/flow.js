@@ -544,8 +544,8 @@ function build(tools, { onPage }) {
         ? `${layer.name}, unit ${unit.channel} of ${commas(layer.channels)}${softmax ? `, “${names[unit.channel]}”` : tower}`
         : `${layer.name}, map ${unit.channel} of ${commas(layer.channels)}${tower}, row ${unit.row}, column ${unit.column}`;
     const where = layer.field.jump
-      ? `It sees ${count(patch.bottom - patch.top, "row")} and ${count(patch.right - patch.left, "column")} of the picture.`
-      : "It sees the whole picture.";
+      ? `Its receptive field covers ${count(patch.bottom - patch.top, "row")} and ${count(patch.right - patch.left, "column")} of the picture.`
+      : "Its receptive field is the whole picture.";
     words.replaceChildren(html("span", {}, `${who}: `), html("strong", {}, shows), html("span", {}, ` ${where}`));
   }
 

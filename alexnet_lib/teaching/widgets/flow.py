@@ -69,7 +69,7 @@ class Flow(Recorded):
         said = ""
         if answers.ndim == 1 and len(answers) == len(self.class_names):
             best = int(answers.argmax())
-            said = f"The network answers {self.class_names[best]}, {answers[best]:.0%}."
+            said = f"The network predicts {self.class_names[best]}, {answers[best]:.0%}."
         names = ", ".join(layer["name"] for layer in layers)
         label = f"{self.picture} on its way through the network: a map of each tower of {names}."
         return stills.picture(

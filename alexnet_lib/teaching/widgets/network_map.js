@@ -19,8 +19,8 @@ import {
 
 const LINKS = {
   all: "Every unit takes in both towers.",
-  own: "Each tower sees its own channels only.",
-  seam: "Each tower sees its own channels, and a sum at the seam reaches into the other.",
+  own: "Each tower receives its own channels only.",
+  seam: "Each tower receives its own channels, and a sum at the seam reaches into the other.",
 };
 const ROW = 34; // screen pixels of one row of the map
 const BOX = 16;
@@ -94,8 +94,8 @@ function build({ id, read, change, data, say, select, reset }) {
     const { size: side, jump } = record.field;
     const cut = right - left < side || bottom - top < side;
     where.textContent = !jump
-      ? `A unit of ${record.name} sees all ${size} × ${size} pixels.`
-      : `Row ${row}, column ${column} of ${units[0]} × ${units[1]}: sees ${side} × ${side} pixels` +
+      ? `The receptive field of a unit of ${record.name} is all ${size} × ${size} pixels.`
+      : `Row ${row}, column ${column} of ${units[0]} × ${units[1]}: its receptive field is ${side} × ${side} pixels` +
         `${cut ? `, of which the picture has` : ","} rows ${top} to ${bottom - 1}, columns ${left} to ${right - 1}.`;
   }
 

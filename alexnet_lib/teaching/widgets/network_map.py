@@ -67,7 +67,7 @@ def describe_network(variant: str) -> dict:
 
 
 class NetworkMap(Explorer):
-    """Click a layer: its shape, parameters, multiplications, what it sees, and what feeds it.
+    """Click a layer: its shape, parameters, multiplications, receptive field, and what feeds it.
 
         NetworkMap(photograph)
 
@@ -146,7 +146,7 @@ class NetworkMap(Explorer):
             top += 22
         side = chosen["field"]["size"]
         says = [
-            f"{chosen['name']}: a unit sees {side} × {side} pixels;",
+            f"{chosen['name']}: the receptive field of a unit is {side} × {side} pixels;",
             f"{chosen['parameters']:,} parameters, {chosen['macs']:,} multiplications",
         ]
         title = f"The network of {network['label']}"

@@ -163,7 +163,7 @@ function build(tools) {
     const best = largestOf(plain);
     words.textContent =
       `Rows ${top} to ${top + size - 1} and columns ${left} to ${left + size - 1} are covered. ` +
-      `The network says ${names[first]}, ${percent(now[first])}; without the square ${names[best]}, ${percent(plain[best])}.`;
+      `The network predicts ${names[first]}, ${percent(now[first])}; without the square ${names[best]}, ${percent(plain[best])}.`;
     say(words.textContent);
   }
 

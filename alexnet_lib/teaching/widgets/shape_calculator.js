@@ -409,7 +409,7 @@ function build({ id, read, change, data, refusal, say, number, radios, select, b
   /** What the colours mean, and how much of each there is; only what can be seen is explained. */
   function writeKey({ input_size: size, padding, steps }) {
     const lines = [];
-    if (steps.positions) lines.push([swatch("ex-window"), "what the window sees"]);
+    if (steps.positions) lines.push([swatch("ex-window"), "what the window covers"]);
     if (padding) lines.push([swatch("ex-padding"), `padding: ${count(padding, "zero")} at each end`]);
     if (steps.positions && steps.unseen) {
       const pixels = size ** 2 - (size - steps.unseen) ** 2;
@@ -430,7 +430,7 @@ function build({ id, read, change, data, refusal, say, number, radios, select, b
       return kernel === 1 ? minus(start) : `${minus(start)} to ${minus(start + kernel - 1)}`;
     };
     where.textContent = steps.positions
-      ? `Row ${row}, column ${column} of the output sees rows ${range(row)} and columns ${range(column)} of the input. All are counted from 0.`
+      ? `Row ${row}, column ${column} of the output is computed from rows ${range(row)} and columns ${range(column)} of the input. All are counted from 0.`
       : "There is no place for the window.";
     say(`${result.querySelector("span").textContent}. ${where.textContent}`);
   }
