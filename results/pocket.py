@@ -67,7 +67,7 @@ class Stage:
 STAGES = (
     Stage(115, 28, (0.1, 0.01), 0.35),
     Stage(227, 4, (0.03, 0.0), 0.35),
-    Stage(115, 28, (0.06, 0.005), 0.35),
+    Stage(115, 24, (0.06, 0.005), 0.35),
     Stage(227, 4, (0.03, 0.0), 0.35),
 )
 """The second half begins anew with a high rate, from what the first half has learned."""
