@@ -12,7 +12,7 @@ from matplotlib.ticker import PercentFormatter
 from matplotlib.transforms import Bbox
 
 from ..colours import ACTIVATION_LINES, BLUE, GREEN, GREY, LINES, ORANGE, SKY, VERMILION
-from .style import STYLE, finish
+from .style import STYLE, finish, styled
 
 if TYPE_CHECKING:
     pass
@@ -58,7 +58,7 @@ def spread(x: Sequence[float], runs: Mapping[str, np.ndarray], xlabel: str, ylab
     styles = [(BLUE, "-"), (ORANGE, "-"), (BLUE, "--"), (ORANGE, "--")]
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(5.4, 3.8), layout="constrained")
-        for (colour, dashes), (name, values) in zip(styles, runs.items(), strict=False):
+        for (colour, dashes), (name, values) in styled(runs, styles):
             axes.plot(x, values.mean(0), dashes, color=colour, label=name, linewidth=2)
             axes.fill_between(x, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0)
         axes.set(xlabel=xlabel, ylabel=ylabel, xlim=(min(x), max(x)))
@@ -80,9 +80,7 @@ def distributions(
     edges = np.histogram_bin_edges(np.concatenate(list(values.values())), 30)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(5.4, 3.4), layout="constrained")
-        for colour, (name, numbers) in zip(
-            (BLUE, GREY, ORANGE, GREEN), values.items(), strict=False
-        ):
+        for colour, (name, numbers) in styled(values, (BLUE, GREY, ORANGE, GREEN)):
             axes.hist(numbers, edges, histtype="stepfilled", color=colour, alpha=0.3)
             axes.hist(numbers, edges, histtype="step", color=colour, linewidth=2, label=name)
         if line is not None:
@@ -255,8 +253,8 @@ def channels(values: Mapping[str, np.ndarray], ylabel: str = "activation") -> Fi
             sharex=True,
             squeeze=False,
         )
-        for axes, colour, (name, row) in zip(
-            all_axes[:, 0], (SKY, BLUE, ORANGE), values.items(), strict=False
+        for axes, (colour, (name, row)) in zip(
+            all_axes[:, 0], styled(values, (SKY, BLUE, ORANGE)), strict=True
         ):
             axes.bar(range(len(row)), row, width=0.8, color=colour)
             axes.set_title(name, fontsize=11, loc="left")
