@@ -116,14 +116,14 @@ class Dropout(Explorer):
         spread = (found - found[0]).std()  # exactly 0 where all draws are alike
         says = [
             f"One draw at rate {self.rate:g}: {kept.sum()} of {len(kept)} units stay.",
-            f"Sum that they feed, {self.draws} draws: mean {found.mean():.3g}, "
+            f"Input of the next unit, {self.draws} draws: mean {found.mean():.3g}, "
             f"spread {spread:.2g}.",
-            f"What the test computes: {test:.3g}.",
+            f"Used in testing: {test:.3g}.",
         ]
         return stills.picture(
             f"Dropout. {' '.join(says)}",
             *(stills.WIDTH, 240),
-            stills.text(10, 24, "Units that stay, and units that are silenced", size=16),
+            stills.text(10, 24, "Units that stay, and units that are dropped", size=16),
             *bars,
             *(stills.text(10, 186 + 20 * line, text) for line, text in enumerate(says)),
         )
