@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
@@ -175,8 +176,21 @@ def lines(
                 axis.set_major_formatter("{x:g}")
         if xscale == "linear" and not isinstance(x[0], str):
             axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend(framealpha=0.85, edgecolor="none")
+        _legend_beside_the_curves(figure, axes)
     return finish(figure)
+
+
+def _legend_beside_the_curves(figure: Figure, axes: Axes) -> None:
+    """A legend in the axes where it covers no curve; above them if there is no such place."""
+    legend = axes.legend(frameon=False)
+    figure.draw_without_rendering()
+    covered = legend.get_window_extent()
+    if any(
+        line.get_transform().transform_path(line.get_path()).intersects_bbox(covered, filled=False)
+        for line in axes.lines
+    ):
+        legend.remove()
+        figure.legend(loc="outside upper center", ncols=2, frameon=False)
 
 
 def dots(groups: Mapping[str, Sequence[float]], xlabel: str, percent: bool = True) -> Figure:
