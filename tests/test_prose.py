@@ -192,7 +192,8 @@ STYLE = {
         "a third of its training pictures wrong",
     ),
     '"after", not "behind"': (
-        r"\bone behind the other\b|\bbehind (?:`?(?:conv|pool|fc)\d|each\b|the last map|it\b)",
+        r"\bone behind the other\b"
+        r"|\b[Bb]ehind (?:`?(?:conv|pool|fc)\d|each\b|the last map|it\b|an? ReLU)",
         "three windows, one behind the other",
         "three windows in a row",
     ),

@@ -115,14 +115,14 @@ def functions_and_slopes(
     with plt.rc_context(STYLE):
         figure, all_axes = plt.subplots(1, 2, figsize=(5.4, 2.9), layout="constrained")
         for axes, title, curves in zip(
-            all_axes, ("what comes out", "slope"), (values, slopes), strict=True
+            all_axes, ("output", "slope"), (values, slopes), strict=True
         ):
             for (colour, dashes), (name, curve) in zip(
                 _styles(curves), curves.items(), strict=True
             ):
                 axes.plot(z, curve, dashes, color=colour, label=name, linewidth=2)
             axes.set_title(title, fontsize=11)
-            axes.set(xlabel="what goes in", ylim=(-1.1, 2.1))
+            axes.set(xlabel="input", ylim=(-1.1, 2.1))
             axes.axhline(0, color=GREY, linewidth=0.8, zorder=0)
         all_axes[0].legend(frameon=False, loc="upper left")
     return finish(figure)
