@@ -1,17 +1,23 @@
 """What the book's Sphinx extensions do by themselves, without a book around them."""
 
+import base64
+import io
 import re
 import shutil
 import sys
 import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pydata_sphinx_theme
 import pytest
 from bs4 import BeautifulSoup
 from conftest import BOOK, BUILT, documents
 from fontTools.ttLib import TTFont
+from PIL import Image
 from sphinx.errors import ExtensionError
+
+from alexnet_lib.front_end.sample_images import SAMPLE_IMAGES
 
 sys.path.insert(0, str(BOOK / "_ext"))
 import book_mathml
@@ -61,6 +67,72 @@ def test_icons_in_woff2_alone_are_read_or_stop_the_build(tmp_path, monkeypatch):
 def test_style_sheet_leads_to_the_cut_font(sources):
     style = book_weight.keep_used_icons(f"@font-face{{src:{sources}}}", set())
     assert style == '@font-face{src:url(../fonts/a.woff) format("woff")}'
+
+
+# ---- Style sheets, scripts, pictures -------------------------------------------------------------
+
+RULES = {
+    ".a{color:red}": ".a{color:red}",
+    ".gone{color:red}": "",
+    ".gone,.a .b,p{color:red}": ".a .b,p{color:red}",
+    ".a.gone>p{color:red}": "",
+    ".a:not(.gone){color:red}": ".a:not(.gone){color:red}",
+    ".a:is(.gone,.b){color:red}": ".a:is(.gone,.b){color:red}",
+    ".b-2\\.5{color:red}": ".b-2\\.5{color:red}",
+    '#gone[data-x=".gone"]{color:red}': '#gone[data-x=".gone"]{color:red}',
+    ".bs-tooltip-top{color:red}": ".bs-tooltip-top{color:red}",
+    ".made-by-script{color:red}": ".made-by-script{color:red}",
+    "@media (width>9px){.gone{color:red}}": "",
+    "@media (width>9px){.gone{top:0}.a{top:0}}": "@media (width>9px){.a{top:0}}",
+    "@font-face{font-family:gone}": "@font-face{font-family:gone}",
+    "@keyframes gone{to{top:0}}": "@keyframes gone{to{top:0}}",
+    '@import "gone.css";': '@import "gone.css";',
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rules_stay_whose_classes_an_element_can_have(rule):
+    known = book_weight.known_names(
+        ["<p class='b-2.5 b'><i class=\"a\">"], ["p.classList.add('made-by-script')"]
+    )
+    assert book_weight.keep_used_selectors(f"/* a note */ {rule}", known) == RULES[rule]
+
+
+@pytest.mark.parametrize(
+    ("body", "file", "stays"),
+    [
+        ('<p class="book-highlights">', "pygments.css", False),
+        ('<div class="highlight-ipython3 notranslate">', "pygments.css", True),
+        ('<div class="a highlight">', "copybutton.js", True),
+        ("<p>a cell</p>", "mystnb.1.css", False),
+        ('<div class="cell docutils container">', "mystnb.1.css", True),
+        ('<div class="admonition dropdown">', "togglebutton.js", True),
+        ("<p>", "book.css", True),
+    ],
+)
+def test_a_page_asks_for_the_files_of_what_is_on_it(body, file, stays):
+    context = {"body": body, "script_files": [file], "css_files": [file]}
+    book_weight.drop_unused_files(None, "a", "page.html", context, None)
+    assert context["script_files"] == context["css_files"] == ([file] if stays else [])
+
+
+def test_pictures_inside_of_drawings_become_smaller():
+    photograph, small = io.BytesIO(), io.BytesIO()
+    Image.fromarray(SAMPLE_IMAGES["cat"].square()).save(photograph, "JPEG", quality=95)
+    noise = np.random.default_rng(1).integers(0, 2, (40, 40)).astype(bool)
+    Image.fromarray(noise).save(small, "PNG")
+    old, kept = (base64.b64encode(file.getvalue()).decode() for file in (photograph, small))
+    drawing = (
+        f'<svg><image x="1" href="data:image/jpeg;base64,{old}"/>'
+        f'<image href="data:image/png;base64,{kept}"/></svg>'
+    )
+    new = book_weight.with_smaller_pictures(drawing)
+    (data,) = re.findall(r'x="1" href="data:image/webp;base64,([^"]+)"', new)
+    assert len(data) < 0.8 * len(old)
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))), float)
+    before = np.asarray(Image.open(photograph).convert("RGB"), float)
+    assert np.abs(pixels - before).mean() < 4
+    assert f"data:image/png;base64,{kept}" in new, "WebP would be more"
 
 
 # ---- The mathematical font -----------------------------------------------------------------------

@@ -37,6 +37,14 @@ UNFOLD = """() => {
 }"""
 
 
+# Indices in formulas are smaller than the rest of them, as everywhere in mathematics.
+SMALL_TEXTS = """() => [...document.querySelectorAll("body *")]
+    .filter((e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()))
+    .filter((e) => e.checkVisibility() && !e.closest("math, svg, .ex-unheard, .visually-hidden"))
+    .filter((e) => parseFloat(getComputedStyle(e).fontSize) < 12)
+    .map((e) => e.outerHTML.slice(0, 100))"""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def built():
     missing = [page for page in PAGES if not (BUILT / page).exists()]
@@ -57,6 +65,8 @@ def test_page_is_quiet_fits_and_is_accessible(page_name, theme, width, tabs, bui
 
     page_width = page.evaluate("document.documentElement.scrollWidth")
     assert page_width <= width, f"{where}: the page is {page_width} px wide"
+
+    assert not page.evaluate(SMALL_TEXTS), where
 
     violations = Axe().run(page, options=AXE_OPTIONS).response["violations"]
     found = [(v["id"], v["help"], [n["html"][:200] for n in v["nodes"]]) for v in violations]

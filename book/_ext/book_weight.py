@@ -2,19 +2,33 @@
 
 The theme replaces each icon by a drawing, with a script of 1.5 MB that holds all of Font Awesome.
 Its style sheet can show the same icons from a font, so the script is left out (the template
-`static/webpack-macros.html`) and the fonts are cut down to the icons that occur. Pictures
-become WebP, those of line art without any loss.
+`static/webpack-macros.html`) and the fonts are cut down to the icons that occur. Its style sheets
+hold all of Bootstrap; the rules for classes that no page and no script knows are left out. Scripts
+and style sheets lose their comments and indentation. Pictures become WebP, those of line art
+without any loss.
 """
 
+import base64
+import io
 import re
+from itertools import pairwise
 from pathlib import Path
 
+import rcssmin
+import rjsmin
+import tinycss2
 from alexnet_lib import files
 from fontTools import subset
 from PIL import Image
 from sphinx.errors import ExtensionError
 
 THEME = "styles/pydata-sphinx-theme.css"
+THEMES_STYLES = (THEME, "styles/sphinx-book-theme.css", "basic.css")
+"""What the themes bring for all that a page could hold. In our own style sheets all rules stay."""
+MADE_IN_SCRIPTS = "bs-"
+"""Bootstrap puts the names of these classes together, from the kind of a tooltip and its side."""
+WRITTEN_FOR_PEOPLE = (".", "explorers", "quiz")
+"""Folders of scripts and style sheets with comments and indentation; the others have none."""
 SCRIPT = "scripts/pydata-sphinx-theme.js"
 FONTS = "vendor/fontawesome/webfonts"
 # What is in the theme's folders and asked for by no page: sources of its scripts, older formats of
@@ -39,13 +53,30 @@ FONT_FILES = re.compile(
     r"(?:,url\([^)]*\.ttf\)(?: format\([^)]*\))?)?"
 )
 """What a style sheet says of one font: WOFF2, or TrueType, or the one and then the other."""
+CLASSES = re.compile(r"""\bclass=(?:"([^"]*)"|'([^']*)')""")
+NAME = re.compile(r"[\w-]+")
+SHORTENED = {".js": rjsmin.jsmin, ".css": rcssmin.cssmin}
+GROUPS = ("media", "supports")
+"""At-rules that hold other rules."""
 SIGN = re.compile(r"\\([ef][0-9a-f]{3})\b|([\ue000-\uf8ff])")
 
 PICTURE = re.compile(
     r'<img(?P<attributes>[^>]*) src="(?P<path>_images/[^"]+\.png)"'
 )
+PICTURE_IN_SVG = re.compile(
+    r'(<image\b[^>]* href=")data:image/(?:png|jpeg);base64,([\w+/=]+)"'
+)
 QUALITY = 80
 """Of WebP, up to 100. Line art is kept exactly."""
+
+ONLY_WITH = {
+    r"sd-": ("sphinx-design", "design-tabs"),
+    r"highlight": ("pygments", "clipboard", "copybutton"),
+    r"cell\b": ("mystnb",),
+    r"(?:toggle|dropdown)\b": ("togglebutton",),
+    r"sphinx-codeautolink": ("sphinx-codeautolink",),
+}
+"""The beginning of a class that is in the body of every page that needs these files."""
 
 
 # ---- Icons -----------------------------------------------------------------------------------------
@@ -138,6 +169,90 @@ def keep_used_rules(static, pages):
     cut_fonts(static / FONTS, signs(styles))
 
 
+# ---- Style sheets and scripts -----------------------------------------------------------------------
+
+
+def known_names(pages, scripts):
+    """The classes that elements of the pages have or that a script may give them."""
+    names = {
+        name
+        for page in pages
+        for first, second in CLASSES.findall(page)
+        for name in (first or second).split()
+    }
+    return names.union(*(NAME.findall(script) for script in scripts))
+
+
+def keep_used_selectors(style, known):
+    """Take from a style sheet what is said of classes that nothing can have.
+
+    A selector stays if each class that it asks for is known. What it asks for inside a pair of
+    brackets, as in `:not(.a)`, is not looked at, so that it stays.
+    """
+
+    def can_match(selector):
+        return all(
+            name.value in known or name.value.startswith(MADE_IN_SCRIPTS)
+            for dot, name in pairwise(selector)
+            if dot == "." and name.type == "ident"
+        )
+
+    def used(rule):
+        if rule.type == "qualified-rule":
+            selectors = [[]]
+            for token in rule.prelude:
+                if token == ",":
+                    selectors.append([])
+                else:
+                    selectors[-1].append(token)
+            kept = [
+                tinycss2.serialize(selector).strip()
+                for selector in selectors
+                if can_match(selector)
+            ]
+            content = tinycss2.serialize(rule.content)
+            return f"{','.join(kept)}{{{content}}}" if kept else ""
+        if rule.type == "at-rule" and rule.lower_at_keyword in GROUPS:
+            inside = rules(rule.content)
+            head = f"@{rule.at_keyword}{tinycss2.serialize(rule.prelude)}"
+            return f"{head}{{{inside}}}" if inside else ""
+        return rule.serialize()
+
+    def rules(source):
+        parse = (
+            tinycss2.parse_stylesheet
+            if isinstance(source, str)
+            else tinycss2.parse_rule_list
+        )
+        return "".join(
+            used(rule)
+            for rule in parse(
+                source, skip_comments=True, skip_whitespace=True
+            )
+        )
+
+    return rules(style)
+
+
+def lighten_styles_and_scripts(static, pages):
+    scripts = [path.read_text("utf-8") for path in static.rglob("*.js")]
+    known = known_names(
+        [page.read_text("utf-8") for page in pages], scripts
+    )
+    for name in THEMES_STYLES:
+        style = static / name
+        files.write_text(
+            style, keep_used_selectors(style.read_text("utf-8"), known)
+        )
+    for folder in WRITTEN_FOR_PEOPLE:
+        for kind, shortened in SHORTENED.items():
+            for path in (static / folder).glob(f"*{kind}"):
+                text = path.read_text("utf-8")
+                files.write_text(
+                    path, shortened(text, keep_bang_comments=True)
+                )
+
+
 # ---- Pictures --------------------------------------------------------------------------------------
 
 
@@ -175,6 +290,30 @@ def show_smaller_pictures(outdir, pages):
             path.with_suffix(suffix).unlink()
 
 
+def with_smaller_pictures(text):
+    """A page or a drawing in which the pictures inside of drawings are WebP, where that is less."""
+
+    def smaller_picture(match):
+        old = base64.b64decode(match[2])
+        new = io.BytesIO()
+        picture = Image.open(io.BytesIO(old)).convert("RGB")
+        picture.save(new, "WEBP", quality=QUALITY)
+        if new.tell() >= len(old):
+            return match[0]
+        data = base64.b64encode(new.getvalue()).decode("ascii")
+        return f'{match[1]}data:image/webp;base64,{data}"'
+
+    return PICTURE_IN_SVG.sub(smaller_picture, text)
+
+
+def lighten_drawings(paths):
+    for path in paths:
+        text = path.read_text("utf-8")
+        new = with_smaller_pictures(text)
+        if new != text:
+            files.write_text(path, new)
+
+
 # ---- What no page asks for -------------------------------------------------------------------------
 
 
@@ -185,24 +324,31 @@ def lighten(app, exception):
     static = outdir / "_static"
     pages = sorted(outdir.glob("**/*.html"))
     keep_used_rules(static, pages)
+    lighten_styles_and_scripts(static, pages)
     for pattern in UNUSED:
         for path in static.glob(pattern):
             path.unlink()
     show_smaller_pictures(outdir, pages)
+    lighten_drawings([*pages, *static.glob("gallery/*.svg")])
 
 
 def drop_unused_files(app, pagename, templatename, context, doctree):
-    """Leave out sphinx-design's files on pages that use nothing of it."""
+    """Leave out the files of extensions on pages that use nothing of them."""
     body = context.get("body", "")
-    if "sd-" in body:
+    unused = "|".join(
+        file
+        for name, needed in ONLY_WITH.items()
+        if not re.search(rf'\bclass="(?:[^"]* )?{name}', body)
+        for file in needed
+    )
+    if not unused:
         return
     for kind in ("script_files", "css_files"):
         context[kind] = [
             file
             for file in context[kind]
             if not re.search(
-                r"sphinx-design|design-tabs",
-                str(getattr(file, "filename", file) or ""),
+                unused, str(getattr(file, "filename", file) or "")
             )
         ]
 
