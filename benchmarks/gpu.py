@@ -23,6 +23,7 @@ os.environ["KERAS_BACKEND"] = "jax"
 import jax
 import keras
 import numpy as np
+import pandas as pd
 from comparison import (
     LEARNING_RATE,
     MOMENTUM,
@@ -33,7 +34,6 @@ from comparison import (
     pytorch_steps,
     torch,
 )
-from tabulate import tabulate
 
 from alexnet_lib import AlexNet, architecture, files
 from alexnet_lib.model import build
@@ -183,8 +183,8 @@ def main():
             record = measured(batch, precision, options)
             report["runs"].append(record)
             print(record, flush=True)
-    headers = {name: name.replace("_", " ") for name in report["runs"][0]}
-    print(tabulate(report["runs"], headers))
+    runs = pd.DataFrame(report["runs"]).rename(columns=lambda name: name.replace("_", " "))
+    print(runs.to_string(index=False))
     if options.out:
         files.write_text(options.out, json.dumps(report, indent=1) + "\n")
 

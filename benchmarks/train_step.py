@@ -24,6 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 from comparison import (
     LEARNING_RATE,
@@ -35,7 +36,6 @@ from comparison import (
     pytorch_steps,
     torch,
 )
-from tabulate import tabulate
 
 from alexnet_lib import AlexNet, LocalResponseNormalization, architecture
 from alexnet_lib.training import PaperSGD
@@ -163,6 +163,13 @@ def normalization_step(function, shape, jit_compile):
     return lambda: step(activities, upstream)[0, 0, 0, 0].numpy()
 
 
+def print_table(rows, headers, digits):
+    """Prints rows under their headers, all measurements with as many digits, and an empty line."""
+    table = pd.DataFrame(rows, columns=headers)
+    written = table.to_string(index=False, na_rep="", float_format=f"{{:.{digits}f}}".format)
+    print(written + "\n")
+
+
 def fastest(seconds, prefix):
     """Of what begins with `prefix`, the one with the least median, as its list of seconds."""
     return min(
@@ -192,7 +199,7 @@ def compare_normalizations(batch, rounds):
             ratios = paired(seconds["tf.nn", jit], seconds["ours", jit])
             yield f"LRN alone to tf.nn, {record.name}, {how}", ratios, target
     headers = ("LRN, ms", "shape", "ours", "ours, XLA", "tf.nn", "tf.nn, XLA")
-    print(tabulate(rows, headers, floatfmt=".0f") + "\n")
+    print_table(rows, headers, digits=0)
 
 
 def main():
@@ -233,7 +240,7 @@ def main():
         for network in networks
     ]
     headers = ("network", "training images/s", "forward images/s", "best training step, images/s")
-    print(tabulate(rows, headers, floatfmt=".1f") + "\n")
+    print_table(rows, headers, digits=1)
 
     operations = operations_of_a_training_step()
     # What the fastest product of each round would need for one image.
@@ -253,7 +260,7 @@ def main():
         for precision, limit in limits.items()
     ]
     headers = ("matrix products", "GFLOP/s, the best", "would allow images/s", "the best")
-    print(tabulate(rows, headers, floatfmt=("", ".0f", ".1f", ".1f")))
+    print_table(rows, headers, digits=1)
     print(f"A training step takes {operations / 1e9:.2f} GFLOP an image.\n", flush=True)
 
     ours = {precision: fastest(training, f"this library, {precision}") for precision in PRECISIONS}
@@ -285,7 +292,7 @@ def main():
         for what, numbers, target in ratios
     ]
     headers = ("times as fast, round by round", "median", "least", "most", "target", "")
-    print(tabulate(verdicts, headers, floatfmt=".2f"))
+    print_table(verdicts, headers, digits=2)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ the things on photographs of 64 × 64 pixels, 270 kinds of them in the set that 
    choice was made by these; the test pictures are for `results/weights_report.py`.
 2. Each step shows one view of every picture of a batch: a random part of it, mirrored or not, at a
    random resolution, in other light and colour, with noise.
-3. Most epochs are trained on views of 115 pixels, the last ones on 227 (`STAGES`). On 115 pixels,
-   `conv5` has maps of 6 × 6 already, so `pool5` is left out: all kernels fit both sizes.
+3. Most epochs are trained on views of 115 pixels, the last ones on 227; then both once more
+   (`STAGES`). On 115 pixels, `conv5` has maps of 6 × 6 already, so `pool5` is left out: all kernels
+   fit both sizes.
 4. All values begin from normal distributions; `conv1` from N(0, 0.01), as in the paper.
 5. While it trains, each layer but the last is batch-normalized, its input is divided by 58, and α
    is multiplied by 58². Afterwards the normalization is folded into kernels and biases, and the
@@ -63,7 +64,13 @@ class Stage:
     """Of a picture's area that a view shows, at least."""
 
 
-STAGES = (Stage(115, 28, (0.1, 0.01), 0.35), Stage(227, 4, (0.03, 0.0), 0.35))
+STAGES = (
+    Stage(115, 28, (0.1, 0.01), 0.35),
+    Stage(227, 4, (0.03, 0.0), 0.35),
+    Stage(115, 24, (0.06, 0.005), 0.35),
+    Stage(227, 4, (0.03, 0.0), 0.35),
+)
+"""The second half begins anew with a high rate, from what the first half has learned."""
 WARM_UP = 300
 """Steps in which the rate rises to that of the first stage."""
 COARSEST = 24
@@ -71,7 +78,7 @@ COARSEST = 24
 WEIGHT_DECAY = 5e-3
 """Of kernels, beside the momentum: as strong as the paper's 5e-4, which a momentum of 0.9
 multiplies by ten."""
-DROPOUT = 0.2
+DROPOUT = 0.1
 
 
 def load(arguments) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
@@ -278,9 +285,9 @@ def train(pictures, labels, out, classes, arguments) -> keras.Model:
     folder = arguments.run_dir / "checkpoints"
     last, _ = checkpoints.newest(folder)
     finished = last.state["rounds"] if last else 0
-    for stage in STAGES:
-        if finished >= stage.rounds and stage is not STAGES[-1]:
-            finished -= stage.rounds
+    for place, stage in enumerate(STAGES):
+        earlier = sum(one.rounds for one in STAGES[:place])
+        if finished >= earlier + stage.rounds and stage is not STAGES[-1]:
             continue
         trained = network(classes, stage.side)
         views = Views(stage.side, stage.smallest_part, seed=stage.side)
@@ -291,15 +298,15 @@ def train(pictures, labels, out, classes, arguments) -> keras.Model:
         optimizer.build(trained.trainable_variables)
         variables = [*trained.variables, *optimizer.variables, views.generator.state]
         if last:
-            # The views of another stage are drawn by another generator.
-            goes_on = last.state["side"] == stage.side
-            for number, variable in enumerate(variables if goes_on else variables[:-1]):
+            # Each stage draws its views by a generator of its own.
+            kept = variables if finished > earlier else variables[:-1]
+            for number, variable in enumerate(kept):
                 variable.assign(last.arrays[str(number)])
         step = compiled_step(trained, views, optimizer)
-        for number in range(finished, stage.rounds):
+        for number in range(max(finished - earlier, 0), stage.rounds):
             start = time.perf_counter()
             loss, right = 0.0, 0.0
-            for index, chosen in enumerate(batches(learned, stage, number)):
+            for index, chosen in enumerate(batches(learned, earlier + number)):
                 optimizer.learning_rate.assign(learning_rate(stage, number, index))
                 sums = step(tf.constant(pictures[chosen]), tf.constant(labels[chosen])).numpy()
                 loss, right = loss + sums[0], right + sums[1]
@@ -311,20 +318,17 @@ def train(pictures, labels, out, classes, arguments) -> keras.Model:
                 flush=True,
             )
             arrays = {str(n): ops.convert_to_numpy(value) for n, value in enumerate(variables)}
-            rounds = sum(one.rounds for one in STAGES[: STAGES.index(stage)]) + number + 1
-            state = {"rounds": rounds, "side": stage.side}
-            checkpoints.save(folder, f"round-{rounds:03}", arrays, state)
+            finished = earlier + number + 1
+            checkpoints.save(folder, f"round-{finished:03}", arrays, {"rounds": finished})
         last, _ = checkpoints.newest(folder)
-        finished = 0
     return trained
 
 
-def batches(learned, stage, number):
-    """The examples of each step of a round: epochs of the whole set, cut into rounds."""
-    earlier = sum(one.rounds for one in STAGES[: STAGES.index(stage)]) + number
-    for step in range(earlier * STEPS_A_ROUND, (earlier + 1) * STEPS_A_ROUND):
+def batches(learned, number):
+    """The examples of each step of a round, counted from the first: epochs, cut into rounds."""
+    for step in range(number * STEPS_A_ROUND, (number + 1) * STEPS_A_ROUND):
         epoch, place = divmod(step, len(learned) // BATCH)
-        if step == earlier * STEPS_A_ROUND or place == 0:
+        if step == number * STEPS_A_ROUND or place == 0:
             order = np.random.default_rng([2012, epoch]).permutation(learned)
         yield order[place * BATCH : (place + 1) * BATCH]
 

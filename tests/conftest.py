@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Files of tests that take seconds: the loop of work is `make test-fast`.
 FAST = {
     "test_architecture", "test_augmentation", "test_quantization", "test_description",
-    "test_differences", "test_exercises", "test_formats", "test_layers", "test_pictures",
+    "test_differences", "test_exercises", "test_layers", "test_pictures", "test_plots",
     "test_prose", "test_quiz",
     "test_repository", "test_security",
 }  # fmt: skip

@@ -180,7 +180,8 @@ def test_colabs_pins_are_within_the_bounds_of_the_library():
         if line and not line.startswith("#")
     }
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    for requirement in map(Requirement, project["dependencies"]):
+    installed = project["dependencies"] + project["optional-dependencies"]["teaching"]
+    for requirement in map(Requirement, installed):
         if requirement.name in pins:
             version = pins[requirement.name]
             assert requirement.specifier.contains(version), f"{requirement}: Colab has {version}"

@@ -879,7 +879,7 @@ def test_response_normalization_refuses_what_it_cannot_show():
         ResponseNormalization([1.0], n=4)
     with pytest.raises(ValueError, match=r"conv1 has \(55, 55\)"):
         ResponseNormalization(np.zeros((54, 54, 96)))
-    with pytest.raises(ValueError, match="'owt' normalizes nothing"):
+    with pytest.raises(ValueError, match="'owt' has no normalization"):
         ResponseNormalization([1.0], variant="owt")
     html = BeautifulSoup(ResponseNormalization([3.0, 40.0]).still(), "html.parser")
     assert "Channel 1: 40 before, " in html.svg["aria-label"]

@@ -4,6 +4,7 @@ nbval passes over a cell with an unknown magic and silently skips the rest of it
 looked for without running it.
 """
 
+import ast
 import json
 import re
 import subprocess
@@ -21,6 +22,8 @@ PROMISED_SECONDS = 60  # on two quiet cores that multiply a matrix at 500 GFLOP/
 # be several times slower: with 95 GFLOP/s the longest takes 97 s alone, and 151 s beside another.
 # Beyond this, it is the chapter.
 ALLOWED_SECONDS = 4 * PROMISED_SECONDS
+
+LONGEST_CELL = 20  # lines, without imports and empty ones: what a reader can take in at once
 
 PICTURES = {"image/png", "image/jpeg", "image/gif", "image/svg+xml"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -125,6 +128,41 @@ def test_explorers_answer_without_python(path):
 def test_no_state_of_widgets_is_saved(path):
     """The outputs carry what a page needs; the rest would be front ends, copied and soon old."""
     assert "widgets" not in read(path).metadata, "run `make notebooks`"
+
+
+def lines_of_its_own(source):
+    """How many lines of a cell are neither empty nor an import."""
+    imports = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Import | ast.ImportFrom)]
+    imported = {line for node in imports for line in range(node.lineno, node.end_lineno + 1)}
+    lines = enumerate(source.splitlines(), 1)
+    return sum(bool(line.strip()) and number not in imported for number, line in lines)
+
+
+def test_no_cell_is_too_long(path):
+    """Longer code belongs in the library, or is said more plainly."""
+    assert lines_of_its_own("from a import (\n  b,\n)\n\nimport c\n\nd = b(\n  c)\nd # e\n") == 3
+    for cell in code_cells(read(path)):
+        length = lines_of_its_own(cell.source)
+        assert length <= LONGEST_CELL, f"cell [{cell.execution_count}] has {length} lines"
+
+
+def rows_by_comprehension(source):
+    """The comprehensions of a cell that make dictionaries, one for each row of a table."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ListComp | ast.GeneratorExp) and any(
+            isinstance(part, ast.Dict) for part in ast.walk(node.elt)
+        ):
+            yield ast.unparse(node)
+
+
+def test_a_table_is_no_comprehension_over_dictionaries(path):
+    refused = ["[{'a': x} for x in y]", "[{'a': x} | z for x in y]", "f({**x} for x in y)"]
+    assert all(list(rows_by_comprehension(source)) for source in refused)
+    assert not list(rows_by_comprehension("f({'a': [x for x in y]}); {x: {} for x in y}"))
+    for cell in code_cells(read(path)):
+        assert not list(rows_by_comprehension(cell.source)), (
+            f"cell [{cell.execution_count}]: make the data frame from columns, or in a loop"
+        )
 
 
 def unknown_magics(source, known):

@@ -192,7 +192,8 @@ STYLE = {
         "a third of its training pictures wrong",
     ),
     '"after", not "behind"': (
-        r"\bone behind the other\b|\bbehind (?:`?(?:conv|pool|fc)\d|each\b|the last map|it\b)",
+        r"\bone behind the other\b"
+        r"|\b[Bb]ehind (?:`?(?:conv|pool|fc)\d|each\b|the last map|it\b|an? ReLU)",
         "three windows, one behind the other",
         "three windows in a row",
     ),
@@ -284,3 +285,18 @@ def test_the_glossary_uses_its_own_terms():
     # Terms that chapters use without explaining them.
     for term in ("XLA", "checkpoint", "warm-up", "label smoothing", "transformer", "token", "GELU"):
         assert f"\n{term}\n" in text, term
+
+
+def test_the_glossary_is_in_alphabetical_order():
+    entries = (ROOT / GLOSSARY).read_text("utf-8").split("```{glossary}\n")[1].split("\n\n")
+    terms = [entry.strip().splitlines()[0].casefold() for entry in entries]
+    assert len(terms) > 90
+    assert terms == sorted(terms)
+
+
+def test_every_entry_of_the_bibliography_is_cited():
+    keys = re.findall(r"^@\w+\{(\w+),", (BOOK / "references.bib").read_text("utf-8"), re.MULTILINE)
+    text = "\n".join(prose_of(nbformat.read(path, as_version=4)) for path in notebooks())
+    text += "\n".join(path.read_text("utf-8") for path in BOOK.glob("*.md"))
+    cited = ",".join(re.findall(r"\{cite:\w+\}`([^`]+)`", text))
+    assert set(keys) - {key.strip() for key in cited.split(",")} == set()

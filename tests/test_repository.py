@@ -5,7 +5,7 @@ import tomllib
 from itertools import pairwise
 
 import pytest
-from conftest import ROOT, documents, notebooks
+from conftest import FAST, ROOT, documents, notebooks
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -58,6 +58,10 @@ def test_continuous_integration_runs_the_command_of_the_readme():
     command = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()[-1]
     assert command == "exec make test"
     assert "make test" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_fast_tests_are_there():
+    assert [name for name in sorted(FAST) if not (ROOT / "tests" / f"{name}.py").is_file()] == []
 
 
 def test_pictures_of_the_readme_exist():

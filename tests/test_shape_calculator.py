@@ -80,13 +80,13 @@ def test_settings_of_the_front_end_arrive_in_python():
     [
         (
             {"input_size": 224},
-            "= 54.25. A window of 11 × 11 on 224 × 224 pixels: 54 × 54 places. 447",
+            "= 54.25. A window of 11 × 11 on 224 × 224 pixels: 54 × 54 positions. 447",
         ),
         (
             {"input_size": 224, "rounding": "ceil"},
-            "55 × 55 places. The last windows hang over .* 3.",
+            "55 × 55 positions. The last windows hang over .* 3.",
         ),
-        ({"input_size": 5}, ": 0 × 0 places."),
+        ({"input_size": 5}, ": 0 × 0 positions."),
     ],
 )
 def test_picture_says_what_it_shows(settings, says):
@@ -187,7 +187,7 @@ def test_every_control_answers(opened, width, theme):
 
     it.press("Next place")
     expect(it.where).to_contain_text(
-        "Row 0, column 1 of the output is computed from rows 0 to 2 and columns 2 to 4"
+        "Row 0, column 1 of the output depends on rows 0 to 2 and columns 2 to 4"
     )
     it.press("Last place")
     expect(it.where).to_contain_text("Row 12, column 12")
@@ -198,7 +198,7 @@ def test_every_control_answers(opened, width, theme):
 
     it.number("Input size").fill("2")
     expect(it.result).to_contain_text("A window of 3 does not fit on 2 + 2·0 = 2 pixels.")
-    expect(it.where).to_have_text("There is no place for the window.")
+    expect(it.where).to_have_text("The window does not fit.")
     expect(it.panel).to_contain_text("pool2 has no place for its window")
 
     it.press("Reset")

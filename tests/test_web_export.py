@@ -164,7 +164,7 @@ def test_exporting_needs_nothing_that_serves_the_book():
     """An installed wheel has neither the book nor, without an extra, what explorers need."""
     code = (
         "import sys\n"
-        "for name in ('anywidget', 'IPython', 'traitlets', 'tabulate'): sys.modules[name] = None\n"
+        "for name in ('anywidget', 'IPython', 'traitlets', 'pandas'): sys.modules[name] = None\n"
         "from alexnet_lib.front_end import bundles, live_page\n"
         "assert live_page.program() and live_page.tensorflow_js().is_dir()\n"
         "assert [bundles.source(name) for name in bundles.modules('flow')]\n"

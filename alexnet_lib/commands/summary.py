@@ -88,13 +88,13 @@ def _print_summary(variant: str, input_size: int, records: list[architecture.Lay
         f"parameters, {sum(r.macs for r in convolutions) / macs:.1%} of the arithmetic.\n"
         f"In float32: {4 * parameters / 1e6:.0f} MB of parameters, "
         f"{sum(record.activation_bytes for record in records) / 1e6:.1f} MB of activations "
-        "an image."
+        "per image."
     )
     for record in records:
         map_size = "×".join(map(str, record.input_shape[:2]))
         if any(record.unseen):
             unseen = _rows_and_columns(record.unseen)
-            console.print(f"{record.name} on {map_size}: no window sees the last {unseen}.")
+            console.print(f"{record.name} on {map_size}: the last {unseen} are in no window.")
         if any(record.overhang):
             overhang = _rows_and_columns(record.overhang)
             console.print(f"{record.name} on {map_size}: the last windows overhang by {overhang}.")

@@ -26,7 +26,7 @@ def maximize(
     work against it. Before each step the picture is shifted at random (*jitter*, Mordvintsev et al.
     2015). The step favours coarse patterns over fine ones, as photographs do, whose spectrum falls
     off with frequency (*preconditioning in the Fourier basis*, Olah et al. 2017). After it every
-    pixel moves towards the mean colour (*L2 decay*, Simonyan et al. 2014). 0 turns each of them
+    pixel moves towards the mean colour (*L2 decay*, Yosinski et al. 2015). 0 turns each of them
     off.
 
     What rises is the unit before its ReLU or softmax: behind these a silent unit, or a sure one,

@@ -8,7 +8,7 @@ import importlib.util
 
 import lazy_loader
 
-_NEEDED = ("anywidget", "IPython", "matplotlib", "tabulate", "traitlets")
+_NEEDED = ("anywidget", "IPython", "matplotlib", "pandas", "traitlets")
 
 if _missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
     raise ImportError(

@@ -5,7 +5,7 @@
 
 A model built by `abstract` has shapes and no numbers, so that hundreds of millions of parameters
 take no memory. Beside those of `keras.applications` there are two networks here that Keras does not
-have: `GoogLeNet` and `VisionTransformer`.
+have: `GoogLeNet` and `VisionTransformer`, with the sizes of its two largest (`VIT_L16`, `VIT_H14`).
 """
 
 from collections import Counter
@@ -206,6 +206,12 @@ def GoogLeNet(classes: int = 1000) -> keras.Model:
     return keras.Model(
         images, layers.Dense(classes, activation="softmax")(tensor), name="googlenet"
     )
+
+
+# As the paper tested them on ImageNet, at a higher resolution than in training (Dosovitskiy 2021,
+# table 1 and section 4.1).
+VIT_L16 = {"input_size": 512, "width": 1024, "depth": 24, "heads": 16}
+VIT_H14 = {"input_size": 518, "patch": 14, "width": 1280, "depth": 32, "heads": 16}
 
 
 def VisionTransformer(

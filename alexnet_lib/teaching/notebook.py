@@ -1,14 +1,11 @@
-"""What every chapter starts with, and its tables."""
+"""What every chapter starts and ends with."""
 
 import os
 import time
-from collections.abc import Mapping, Sequence
 from types import ModuleType
 
-from IPython.display import Markdown
-from tabulate import tabulate
-
 from ..startup import load_tensorflow
+from .tables import show_data_frames
 
 resource: ModuleType | None
 try:
@@ -20,9 +17,13 @@ _started: dict[str, float] = {}
 
 
 def prepare(seed: int = 2012) -> None:
-    """Loads TensorFlow without the log of its start, and seeds all random generators."""
+    """Loads TensorFlow without the log of its start, and seeds all random generators.
+
+    Data frames are shown as tables of this book from here on (`tables`).
+    """
     _started.update(seed=seed, time=time.perf_counter())
     load_tensorflow()
+    show_data_frames()
     import keras
 
     keras.utils.set_random_seed(seed)
@@ -41,13 +42,3 @@ def receipt() -> None:
         print(f"memory     {kilobytes / 1e6:.1f} GB at most")
     print(f"seed       {_started['seed']}")
     print(f"versions   TensorFlow {tf.__version__}, Keras {keras.__version__}")
-
-
-def table(rows: Sequence[Mapping[str, object]]) -> Markdown:
-    """Shows rows as a table; the keys of the first are its header.
-
-    Whole numbers get commas between the thousands; None leaves a cell empty.
-    """
-    return Markdown(
-        tabulate(rows, headers="keys", tablefmt="pipe", intfmt=",", missingval="", floatfmt="g")
-    )

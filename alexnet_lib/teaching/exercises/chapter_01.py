@@ -47,7 +47,7 @@ check_gpu_memory = NumberExercise(
     hints=(
         "Each parameter has one gradient and one momentum.",
         "A float32 takes 4 bytes.",
-        "3 × 4 bytes × the parameters that the last cell of the section printed.",
+        '3 × 4 bytes × the parameters counted under "The network".',
     ),
     mistakes=(
         (

@@ -18,7 +18,7 @@ check_output_size = FunctionExercise(
     solution=lambda size, kernel, stride, padding: slide(size, kernel, stride, padding).positions,
     cases=_SLIDES,
     hints=(
-        "The first window stands at the left edge. How far from it can the last one be?",
+        "The first window stands at the left edge. How far from that edge can the last one start?",
         "Padding adds to the size at both ends.",
         "In Python, // divides and rounds down.",
     ),
@@ -32,7 +32,7 @@ check_output_size = FunctionExercise(
         "The + 1 for the first window is missing.": lambda size, kernel, stride, padding: (
             (size + 2 * padding - kernel) // stride
         ),
-        "It rounds up: a last step that does not fit is dropped here.": (
+        "It rounds up. Here a last step that does not fit is left out.": (
             lambda size, kernel, stride, padding: -(-(size + 2 * padding - kernel) // stride) + 1
         ),
         "It gives a fraction, and there is no fraction of a position. Round down with //.": (

@@ -14,7 +14,7 @@ check_conv2_parameters = NumberExercise(
     mistakes=(
         (
             layer("conv2", variant="one_tower").parameters,
-            "That is without groups: each filter is connected to 48 channels, not 96.",
+            "That is the layer without groups. Here each filter is connected to only 48 channels.",
         ),
         (layer("conv2").parameters - 256, "The 256 biases are missing."),
         (layer("conv2").parameters + 256, "You counted the biases twice."),
@@ -42,7 +42,7 @@ check_batch_activations = NumberExercise(
     answer=128 * sum(record.activation_bytes for record in trace()) / 1e6,
     tolerance=0.01,
     hints=(
-        "Sum the units over all rows of the table, flatten and dropout included.",
+        "Sum the activations over all rows of the table, flatten included.",
         "Each number takes 4 bytes, and there are 128 pictures.",
     ),
     mistakes=(
@@ -59,7 +59,7 @@ check_halved_fc = NumberExercise(
     answer=sum(record.parameters for record in trace(fc_units=2048)),
     hints=(
         "Three layers change: fc6, fc7, and fc8, whose input is narrower.",
-        "trace(fc_units=2048) knows.",
+        "trace(fc_units=2048) gives the new table.",
     ),
     mistakes=(
         (

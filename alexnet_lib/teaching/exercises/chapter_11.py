@@ -20,7 +20,7 @@ check_updates = FunctionExercise(
             lambda images, batch_size, epochs: ceil(images * epochs / batch_size)
         ),
         "That is one epoch.": lambda images, batch_size, epochs: ceil(images / batch_size),
-        "That counts pictures; the weights change once a batch.": (
+        "That counts pictures; the weights change once per batch.": (
             lambda images, batch_size, epochs: images * epochs
         ),
     },
@@ -69,7 +69,10 @@ check_scaled_rate = NumberExercise(
     ),
     answer=0.16,
     tolerance=0.001,
-    hints=("The rate goes with the batch.", "Batches of 256 are eight times as large."),
+    hints=(
+        "The rate grows in proportion to the batch.",
+        "Batches of 256 are eight times as large.",
+    ),
     mistakes=(
         (0.02, "With the same rate and an eighth of the updates the run gets nowhere."),
         (0.0025, "The other way round: fewer updates, longer steps."),
@@ -83,7 +86,7 @@ check_hours_for_imagenet = NumberExercise(
     ),
     answer=90 * 1.2e6 / 2000 / 3600,
     tolerance=0.01,
-    hints=("How many pictures are that?", "Divide by the pictures an hour: 2,000 · 3,600."),
+    hints=("How many pictures are that?", "Divide by the pictures per hour: 2,000 · 3,600."),
     mistakes=(
         (90 * 1.2e6 / 2000, "Those are seconds."),
         (90 * 1.2e6 / 2000 / 60, "Those are minutes."),

@@ -13,7 +13,7 @@ check_new_head_parameters = NumberExercise(
     answer=(_FC7 + 1) * 5,
     hints=(
         "The paper's fc7 has 4,096 units; each class has a weight for each of them.",
-        "And one bias a class.",
+        "And one bias per class.",
     ),
     mistakes=(
         (_FC7 * 5, "The 5 biases are missing."),

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 from matplotlib.transforms import Bbox
 
 from ..colours import ACTIVATION_LINES, BLUE, GREEN, GREY, LINES, ORANGE, SKY, VERMILION
-from .style import STYLE, finish
+from .style import STYLE, finish, styled
 
 if TYPE_CHECKING:
     pass
@@ -58,7 +59,7 @@ def spread(x: Sequence[float], runs: Mapping[str, np.ndarray], xlabel: str, ylab
     styles = [(BLUE, "-"), (ORANGE, "-"), (BLUE, "--"), (ORANGE, "--")]
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(5.4, 3.8), layout="constrained")
-        for (colour, dashes), (name, values) in zip(styles, runs.items(), strict=False):
+        for (colour, dashes), (name, values) in styled(runs, styles):
             axes.plot(x, values.mean(0), dashes, color=colour, label=name, linewidth=2)
             axes.fill_between(x, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0)
         axes.set(xlabel=xlabel, ylabel=ylabel, xlim=(min(x), max(x)))
@@ -80,9 +81,7 @@ def distributions(
     edges = np.histogram_bin_edges(np.concatenate(list(values.values())), 30)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(5.4, 3.4), layout="constrained")
-        for colour, (name, numbers) in zip(
-            (BLUE, GREY, ORANGE, GREEN), values.items(), strict=False
-        ):
+        for colour, (name, numbers) in styled(values, (BLUE, GREY, ORANGE, GREEN)):
             axes.hist(numbers, edges, histtype="stepfilled", color=colour, alpha=0.3)
             axes.hist(numbers, edges, histtype="step", color=colour, linewidth=2, label=name)
         if line is not None:
@@ -116,14 +115,14 @@ def functions_and_slopes(
     with plt.rc_context(STYLE):
         figure, all_axes = plt.subplots(1, 2, figsize=(5.4, 2.9), layout="constrained")
         for axes, title, curves in zip(
-            all_axes, ("what comes out", "slope"), (values, slopes), strict=True
+            all_axes, ("output", "slope"), (values, slopes), strict=True
         ):
             for (colour, dashes), (name, curve) in zip(
                 _styles(curves), curves.items(), strict=True
             ):
                 axes.plot(z, curve, dashes, color=colour, label=name, linewidth=2)
             axes.set_title(title, fontsize=11)
-            axes.set(xlabel="what goes in", ylim=(-1.1, 2.1))
+            axes.set(xlabel="input", ylim=(-1.1, 2.1))
             axes.axhline(0, color=GREY, linewidth=0.8, zorder=0)
         all_axes[0].legend(frameon=False, loc="upper left")
     return finish(figure)
@@ -177,8 +176,21 @@ def lines(
                 axis.set_major_formatter("{x:g}")
         if xscale == "linear" and not isinstance(x[0], str):
             axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend(framealpha=0.85, edgecolor="none")
+        _legend_beside_the_curves(figure, axes)
     return finish(figure)
+
+
+def _legend_beside_the_curves(figure: Figure, axes: Axes) -> None:
+    """A legend in the axes where it covers no curve; above them if there is no such place."""
+    legend = axes.legend(frameon=False)
+    figure.draw_without_rendering()
+    covered = legend.get_window_extent()
+    if any(
+        line.get_transform().transform_path(line.get_path()).intersects_bbox(covered, filled=False)
+        for line in axes.lines
+    ):
+        legend.remove()
+        figure.legend(loc="outside upper center", ncols=2, frameon=False)
 
 
 def dots(groups: Mapping[str, Sequence[float]], xlabel: str, percent: bool = True) -> Figure:
@@ -255,8 +267,8 @@ def channels(values: Mapping[str, np.ndarray], ylabel: str = "activation") -> Fi
             sharex=True,
             squeeze=False,
         )
-        for axes, colour, (name, row) in zip(
-            all_axes[:, 0], (SKY, BLUE, ORANGE), values.items(), strict=False
+        for axes, (colour, (name, row)) in zip(
+            all_axes[:, 0], styled(values, (SKY, BLUE, ORANGE)), strict=True
         ):
             axes.bar(range(len(row)), row, width=0.8, color=colour)
             axes.set_title(name, fontsize=11, loc="left")

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def network(variant: str = "paper", input_size: int | None = None) -> Figure:
     """The network from the picture (top) to the classes (bottom), tower beside tower.
 
-    The wider a box, the larger the map. A line that stays on its side is a group that sees its own
-    tower only; lines that cross are layers that see both. Dashed lines cross for the two channels
-    past the seam that an LRN without groups looks at.
+    The wider a box, the larger the map. A line that stays on its side is a group that takes in its
+    own tower only; lines that cross are layers that take in both. Dashed lines cross for the two
+    channels past the seam that an LRN without groups sums over.
     """
     size = input_size or architecture.variant_named(variant).input_size
     records = [record for record in architecture.trace(size, variant) if colour_of(record.kind)]
@@ -133,7 +133,7 @@ def windows(
 ) -> Figure:
     """The last windows along one side of maps of several sizes, at the far edge.
 
-    Pixels that no window sees are red; a window that hangs over the edge reaches past the line.
+    Pixels in no window are red; a window that hangs over the edge reaches past the line.
     """
     shown = 3 * stride + kernel
     with plt.rc_context(STYLE):
@@ -144,6 +144,7 @@ def windows(
             steps = architecture.slide(size, kernel, stride, padding, rounding)
             first = size - shown
             end_of_last = (steps.positions - 1) * stride - padding + kernel
+            left_out = f"{steps.unseen} pixel{'' if steps.unseen == 1 else 's'}"
             for pixel in range(first, size):
                 unseen = pixel >= end_of_last
                 axes.add_patch(
@@ -167,7 +168,7 @@ def windows(
             axes.set(xlim=(first - 1, size + stride + 1), ylim=(0, 4.6), yticks=[])
             axes.spines["left"].set_visible(False)
             axes.set_title(
-                f"{size} pixels: {steps.positions} windows, {steps.unseen} pixels unseen, "
+                f"{size} pixels: {steps.positions} windows, {left_out} in none, "
                 f"overhang {steps.overhang}",
                 fontsize=11,
                 loc="left",

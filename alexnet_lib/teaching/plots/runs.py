@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from ..colours import BLUE, GREEN, GREY, ORANGE, VERMILION
-from .style import STYLE, finish
+from .style import STYLE, finish, styled
 
 if TYPE_CHECKING:
     pass
@@ -24,7 +24,7 @@ def losses(curves: Mapping[str, Sequence[float]], chance: float) -> Figure:
     """
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(5.4, 3.4), layout="constrained")
-        for colour, (name, values) in zip((VERMILION, BLUE, GREEN), curves.items(), strict=False):
+        for colour, (name, values) in styled(curves, (VERMILION, BLUE, GREEN)):
             axes.plot(range(1, len(values) + 1), values, color=colour, label=name, linewidth=2)
         axes.axhline(chance, color=GREY, linestyle="--", linewidth=1.2, label="all equally likely")
         axes.set(xlabel="epoch", ylabel="training loss", ylim=(0, None))
@@ -76,9 +76,7 @@ def learning_rates(schedules: Mapping[str, tuple[Sequence[float], Sequence[float
     """
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(5.4, 3.2), layout="constrained")
-        for colour, (name, (epochs, rates)) in zip(
-            (VERMILION, BLUE, GREEN), schedules.items(), strict=False
-        ):
+        for colour, (name, (epochs, rates)) in styled(schedules, (VERMILION, BLUE, GREEN)):
             axes.plot(epochs, rates, color=colour, label=name, linewidth=2)
         axes.set(xlabel="epoch", ylabel="learning rate", yscale="log")
         axes.legend(frameon=False)
@@ -100,8 +98,8 @@ def run_notes(
     """
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(5.4, 4.0), layout="constrained")
-        for (name, (epochs, values)), (colour, dashes) in zip(
-            rates.items(), ((BLUE, "-"), (VERMILION, "--")), strict=False
+        for (colour, dashes), (name, (epochs, values)) in styled(
+            rates, ((BLUE, "-"), (VERMILION, "--"))
         ):
             ends = values[-1] == 0
             x = list(epochs) if ends else [*epochs, last]
@@ -138,9 +136,7 @@ def accuracy_against_time(
     """
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(5.4, 3.8), layout="constrained")
-        for colour, (name, (minutes, accuracy)) in zip(
-            (ORANGE, BLUE, GREEN, VERMILION), runs.items(), strict=False
-        ):
+        for colour, (name, (minutes, accuracy)) in styled(runs, (ORANGE, BLUE, GREEN, VERMILION)):
             axes.plot(minutes, accuracy, color=colour, label=name, linewidth=1.6)
             axes.plot(minutes[-1], ends[name], "*", color=colour, markersize=14, clip_on=False)
         axes.plot([], [], "*", color=GREY, markersize=12, label="at the end, ten crops")

@@ -105,8 +105,8 @@ class Activations(Explorer):
                 stills.text(230, 100 + 24 * row, LABELS[name], style=f'fill="{COLOURS[name]}"')
             )
         layers = f"{self.depth} layer{'s' if self.depth > 1 else ''}"
-        share = f"of a gradient is left before {layers}: {', '.join(says)}"
-        parts.append(stills.text(10, 205, "… and how a gradient fares on its way back", size=16))
-        parts.append(stills.text(10, 380, f"What is left before {layers}:"))
+        share = f"Left of a gradient after {layers}: {', '.join(says)}"
+        parts.append(stills.text(10, 205, "… and a gradient on its way back", size=16))
+        parts.append(stills.text(10, 380, f"Left after {layers}:"))
         parts.append(stills.text(10, 400, ", ".join(says)))
-        return stills.picture(f"Activation functions. What {share}.", stills.WIDTH, 410, *parts)
+        return stills.picture(f"Activation functions. {share}.", stills.WIDTH, 410, *parts)

@@ -1,4 +1,4 @@
-"""Dropout: a layer whose units are silenced by coins, and the one unit that they feed."""
+"""Dropout: a layer whose units are dropped by coins, and the one unit that they feed."""
 
 import numpy as np
 import traitlets
@@ -27,13 +27,13 @@ class Dropout(Explorer):
         Dropout(fc7[0, :32], fc8.kernel[:32, 3])
 
     The paper (section 4.2) halves the outputs when it tests; Keras doubles what is left when it
-    trains. Both are there, with the sums of many draws beside what the test computes.
+    trains. Both are there, with the sums of many draws beside the value used in testing.
 
     Args:
-        activities: `(units,)`, of 1 to 48 units; those of a layer behind a ReLU. Random ones if
+        activities: `(units,)`, of 1 to 48 units; the activations after a ReLU. Random ones if
             None.
         weights: `(units,)`, from these units to one unit of the next layer. Random ones if None.
-        rate: how likely a unit is silenced, 0 to 0.9; the paper's is 0.5.
+        rate: how likely a unit is dropped, 0 to 0.9; the paper's is 0.5.
         draws: of how many masks the sums are shown, 1 to 2000.
         seed: which coins, 0 to 9999.
 
@@ -74,13 +74,13 @@ class Dropout(Explorer):
         weights = np.asarray(weights, "float64")
         if activities.shape != weights.shape or activities.ndim != 1 or not activities.size:
             raise ValueError(
-                f"Give as many weights as activities; these are {weights.shape} weights and "
-                f"{activities.shape} activities."
+                f"Give as many weights as activations; these are {weights.shape} weights and "
+                f"{activities.shape} activations."
             )
         if len(activities) > MOST_UNITS:
             raise ValueError(f"{len(activities)} units; at most {MOST_UNITS} can be told apart.")
         if not np.isfinite([activities, weights]).all():
-            raise ValueError("An activity or a weight is not finite.")
+            raise ValueError("An activation or a weight is not finite.")
         super().__init__(
             activities=[float(f"{a:.3g}") for a in activities],
             weights=[float(f"{w:.3g}") for w in weights],
@@ -116,14 +116,14 @@ class Dropout(Explorer):
         spread = (found - found[0]).std()  # exactly 0 where all draws are alike
         says = [
             f"One draw at rate {self.rate:g}: {kept.sum()} of {len(kept)} units stay.",
-            f"Sum that they feed, {self.draws} draws: mean {found.mean():.3g}, "
+            f"Input of the next unit, {self.draws} draws: mean {found.mean():.3g}, "
             f"spread {spread:.2g}.",
-            f"What the test computes: {test:.3g}.",
+            f"Used in testing: {test:.3g}.",
         ]
         return stills.picture(
             f"Dropout. {' '.join(says)}",
             *(stills.WIDTH, 240),
-            stills.text(10, 24, "Units that stay, and units that are silenced", size=16),
+            stills.text(10, 24, "Units that stay, and units that are dropped", size=16),
             *bars,
             *(stills.text(10, 186 + 20 * line, text) for line, text in enumerate(says)),
         )

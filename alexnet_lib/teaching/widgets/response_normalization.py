@@ -48,25 +48,25 @@ def presets() -> dict[str, dict]:
 
 
 class ResponseNormalization(Explorer):
-    """What LRN makes of the channels at one place of a photograph, and who suppresses whom.
+    """What LRN makes of the channels at one position of a photograph, and who suppresses whom.
 
         ResponseNormalization(maps[0], photograph)
 
-    Choose a place on the photograph and a channel, and change n, k, α, β.
+    Choose a position on the photograph and a channel, and change n, k, α, β.
 
     Args:
-        activities: what `layer` puts out, before its normalization: `(channels,)` for one place,
-            or `(rows, columns, channels)`, of which 5 × 5 places are kept, evenly spread. Rounded
-            to three digits of the largest.
+        activities: what `layer` puts out, before its normalization: `(channels,)` for one position,
+            or `(rows, columns, channels)`, of which 5 × 5 positions are kept, evenly spread.
+            Rounded to three digits of the largest.
         photograph: `(rows, columns, 3)`, 0..255, or a file: what the maps were computed from.
         layer: `"conv1"` or `"conv2"`.
         variant: whose constants to start from, as in `architecture.describe`.
         n, k, alpha, beta, groups: the constants; those of the variant if None. n is odd, 1 to 15.
-        place: which of the places, by rows; the one in the middle if None.
-        channel: counted from 0; the strongest at the place if None.
+        place: which of these positions, by rows; the one in the middle if None.
+        channel: counted from 0; the strongest at the position if None.
 
     Raises:
-        ValueError: if the variant or the shape does not fit, or an activity is not finite.
+        ValueError: if the variant or the shape does not fit, or an activation is not finite.
         traitlets.TraitError: if a constant is out of its range.
 
     >>> ResponseNormalization([3.0, 40.0, 5.0, 0.0])
@@ -86,7 +86,7 @@ class ResponseNormalization(Explorer):
     channel = traitlets.Int(min=0).tag(sync=True)
     activities = traitlets.List().tag(sync=True)
     fields = traitlets.List().tag(sync=True)
-    """For each place, the square of the photograph that it sees: left, top, side, from 0 to 1."""
+    """For each position, its receptive field on the photograph: left, top, side, from 0 to 1."""
     photograph = traitlets.Dict().tag(sync=True)
     presets = traitlets.Dict().tag(sync=True)
 
@@ -108,7 +108,9 @@ class ResponseNormalization(Explorer):
         architecture.describe(variant)  # explains an unknown variant
         known = presets()
         if variant not in known:
-            raise ValueError(f"{variant!r} normalizes nothing; there are {', '.join(known)}.")
+            raise ValueError(
+                f"{variant!r} has no normalization; these variants have one: {', '.join(known)}."
+            )
         given = {"n": n, "k": k, "alpha": alpha, "beta": beta, "groups": groups}
         constants = {
             name: known[variant][name] if value is None else value for name, value in given.items()
@@ -118,7 +120,9 @@ class ResponseNormalization(Explorer):
         places, fields = _places(np.asarray(activities, "float64"), layer, variant)
         place = len(places) // 2 if place is None else place
         if place not in range(len(places)):
-            raise ValueError(f"place is {place}; there are {len(places)}, counted from 0.")
+            raise ValueError(
+                f"place is {place}; there are {len(places)} positions, counted from 0."
+            )
         channel = int(np.argmax(places[place])) if channel is None else channel
         address = {} if photograph is None else {"image": photographs.data_url(photograph)}
         super().__init__(
@@ -155,9 +159,10 @@ class ResponseNormalization(Explorer):
         says = f"Channel {channel}: {before[channel]:.3g} before, {after[channel]:.3g} after."
         how = f"n = {self.n}, k = {self.k:g}, α = {self.alpha:g}, β = {self.beta:g}"
         return stills.picture(
-            f"Local response normalization of {len(before)} channels at one place, {how}. {says}",
+            f"Local response normalization of {len(before)} channels at one position, {how}. "
+            f"{says}",
             *(stills.WIDTH, top + tall + 50),
-            stills.text(10, 24, "Activities before (light) and after (dark)", size=16),
+            stills.text(10, 24, "Activations before (light) and after (dark)", size=16),
             *bars,
             stills.text(10, top + tall + 20, f"channels 0 to {len(before) - 1}; {how}"),
             stills.text(10, top + tall + 40, says),
@@ -168,11 +173,11 @@ def _places(activities: np.ndarray, layer: str, variant: str) -> tuple[list, lis
     """The activities that are kept, and the square of the photograph behind each of them."""
     if activities.ndim not in (1, 3) or not activities.size:
         raise ValueError(
-            "activities are (channels,) of one place or (rows, columns, channels) of one picture; "
-            f"these have the shape {activities.shape}."
+            "activities are (channels,) of one position or (rows, columns, channels) of one "
+            f"picture; these have the shape {activities.shape}."
         )
     if not np.isfinite(activities).all():
-        raise ValueError("An activity is not finite; there is nothing to normalize.")
+        raise ValueError("An activation is not finite, so it cannot be normalized.")
     decimals = 2 - floor(log10(np.abs(activities).max() or 1))
     if activities.ndim == 1:
         return [_rounded(activities, decimals)], []
@@ -180,8 +185,8 @@ def _places(activities: np.ndarray, layer: str, variant: str) -> tuple[list, lis
     record = {r.name: r for r in architecture.trace(size, variant)}
     if layer not in ("conv1", "conv2") or activities.shape[:2] != record[layer].output_shape[:2]:
         raise ValueError(
-            f"{activities.shape[:2]} places are not those of {layer!r} in {variant!r}; conv1 has "
-            f"{record['conv1'].output_shape[:2]}, conv2 {record['conv2'].output_shape[:2]}."
+            f"{activities.shape[:2]} positions are not those of {layer!r} in {variant!r}; conv1 "
+            f"has {record['conv1'].output_shape[:2]}, conv2 {record['conv2'].output_shape[:2]}."
         )
     field = field_of(record[layer])
     rows, columns = (

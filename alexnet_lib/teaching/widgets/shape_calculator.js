@@ -252,7 +252,7 @@ function build({ id, read, change, data, refusal, say, number, radios, select, b
     outputScale = scale;
     output.setAttribute("width", side);
     output.setAttribute("height", side);
-    output.setAttribute("aria-label", `The output: ${steps.positions} by ${steps.positions} places`);
+    output.setAttribute("aria-label", `The output: ${steps.positions} by ${steps.positions} positions`);
     const size = Math.max(scale, 5);
     unit.setAttribute("width", size);
     unit.setAttribute("height", size);
@@ -413,7 +413,7 @@ function build({ id, read, change, data, refusal, say, number, radios, select, b
     if (padding) lines.push([swatch("ex-padding"), `padding: ${count(padding, "zero")} at each end`]);
     if (steps.positions && steps.unseen) {
       const pixels = size ** 2 - (size - steps.unseen) ** 2;
-      const text = `seen by no window: ${count(steps.unseen, "row")} and ${count(steps.unseen, "column")}, ${count(pixels, "pixel")}`;
+      const text = `in no window: ${count(steps.unseen, "row")} and ${count(steps.unseen, "column")}, ${count(pixels, "pixel")}`;
       lines.push([swatch("ex-unseen", `url(#${id}-map-hatch)`), text]);
     }
     if (steps.overhang) {
@@ -430,8 +430,8 @@ function build({ id, read, change, data, refusal, say, number, radios, select, b
       return kernel === 1 ? minus(start) : `${minus(start)} to ${minus(start + kernel - 1)}`;
     };
     where.textContent = steps.positions
-      ? `Row ${row}, column ${column} of the output is computed from rows ${range(row)} and columns ${range(column)} of the input. All are counted from 0.`
-      : "There is no place for the window.";
+      ? `Row ${row}, column ${column} of the output depends on rows ${range(row)} and columns ${range(column)} of the input. All are counted from 0.`
+      : "The window does not fit.";
     say(`${result.querySelector("span").textContent}. ${where.textContent}`);
   }
 

@@ -52,7 +52,7 @@ def _within(name: str) -> traitlets.Int:
 
 
 class ShapeCalculator(Explorer):
-    """How many places a window has on a map, which pixels it misses, and what that changes.
+    """How many positions a window has on a map, which pixels it misses, and what that changes.
 
     Start from a layer of a variant and change what you like; what is not given is the layer's.
     Everything is computed in the browser, by the same rule as `architecture.slide`.
@@ -60,12 +60,12 @@ class ShapeCalculator(Explorer):
     Args:
         variant: as in `architecture.describe`.
         layer: a convolution or a pooling layer of the variant.
-        input_size: pixels a side, 1 to 300.
+        input_size: pixels per side, 1 to 300.
         kernel: rows and columns of the window, 1 to 31.
         stride: 1 to 16.
         padding: zeros at each side, 0 to 16.
         rounding: `"floor"` or `"ceil"`, what becomes of an incomplete last step.
-        row, column: where the window stands, counted from 0; the last place if there are fewer.
+        row, column: where the window stands, counted from 0; the last position if there are fewer.
 
     Raises:
         ValueError: if the variant or the layer is unknown.
@@ -137,14 +137,14 @@ class ShapeCalculator(Explorer):
             steps = architecture.slide(size, kernel, stride, padding, self.rounding)
         except architecture.InputTooSmallError:
             steps = architecture.Steps(0, size, 0)
-        places = f"{steps.positions} × {steps.positions} places"
-        notes = [f"A window of {kernel} × {kernel} on {size} × {size} pixels: {places}."]
+        positions = f"{steps.positions} × {steps.positions} positions"
+        notes = [f"A window of {kernel} × {kernel} on {size} × {size} pixels: {positions}."]
         if steps.unseen:
             unseen = size**2 - (size - steps.unseen) ** 2
-            notes.append(f"{unseen:,} pixels are seen by no window.")
+            notes.append(f"{unseen:,} pixels are in no window.")
         if steps.overhang:
             notes.append(f"The last windows hang over the edge by {steps.overhang}.")
-        # The picture: the map with its padding and overhang, what no window sees, and one window.
+        # The picture: the map with its padding and overhang, what no window covers, and one window.
         side, left, top = 300, 10, 40
         extent = max(size + 2 * padding + steps.overhang, kernel)
         scale, corner = side / extent, padding * side / extent

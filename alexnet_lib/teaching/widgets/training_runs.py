@@ -15,7 +15,7 @@ TEXTS = {
     "val_accuracy": "validation accuracy",
     "val_loss": "validation loss",
     "learning_rate": "learning rate",
-    "images_per_second": "images a second",
+    "images_per_second": "images per second",
 }
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
