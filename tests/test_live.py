@@ -1236,7 +1236,7 @@ def test_units_of_the_last_layer_have_names_and_the_winner_is_seen(opened, width
     sheet = it.panel.get_by_label("All maps of the layer.")
     # So many tiles are too narrow for letters; beside some of them their names stand on plates.
     winner = names.index(it.first.inner_text().split("\n")[0])
-    shown = sheet.locator("text").all_inner_texts()
+    shown = sheet.locator("text").all_text_contents()
     assert {names[5], names[winner]} <= set(shown)
     assert 3 <= len(shown) <= 7
     boxes = sheet.locator(".ex-plate").evaluate_all(BOXES)
@@ -1252,7 +1252,7 @@ def test_units_of_the_last_layer_have_names_and_the_winner_is_seen(opened, width
     sheet.focus()
     it.page.keyboard.press("End")
     expect(it.unit).to_contain_text(f"of fc8, {names[-1]}: ")
-    assert names[-1] in sheet.locator("text").all_inner_texts()
+    assert names[-1] in sheet.locator("text").all_text_contents()
     it.page.keyboard.press("Home")
     expect(it.unit).to_contain_text(f"of fc8, {names[0]}: ")
     wide = float(sheet.get_attribute("viewBox").split()[2])
