@@ -48,6 +48,8 @@ class Pictures:
             0, noise, (size, SIDE, SIDE, 3)
         )
         self.pictures = pictures.clip(0, 255).astype("float32")
+        self.rows = []
+        """Which rows of a batch were asked for; empty where all were."""
 
     def epoch(self, number):
         order = np.random.default_rng((self.seed, number)).permutation(self.size)
@@ -55,6 +57,7 @@ class Pictures:
         return tf.data.Dataset.from_tensor_slices(arrays).batch(self.batch_size)
 
     def rows_of_epoch(self, number, rows, batch_size):
+        self.rows.append([rows.start, rows.stop])
         whole = self.epoch(number).rebatch(batch_size)
         mine = whole.map(lambda images, labels: (images[rows], labels[rows])).unbatch()
         return mine.batch(len(range(batch_size)[rows]))
@@ -102,7 +105,9 @@ def without_times(history):
     ]
 
 
-def train(run_dir, result, *, devices=1, tf_config=None, dropout=0.5, size=90, **settings):
+def train(
+    run_dir, result, *, devices=1, tf_config=None, dropout=0.5, size=90, held_out=31, **settings
+):
     """Trains in a process of its own and writes what came out into the file `result`.
 
     `settings`: `epochs`, and what `fit` takes. 90 and 31 are no multiples of the batch size: the
@@ -122,11 +127,12 @@ def train(run_dir, result, *, devices=1, tf_config=None, dropout=0.5, size=90, *
     epochs = settings.pop("epochs", 4)
     with strategy.scope():
         trained = model(dropout)
+    validation = Pictures(held_out, seed=1)
     try:
         run = training.fit(
             trained,
             Pictures(size),
-            Pictures(31, seed=1),
+            validation,
             recipe(epochs=epochs),
             run_dir=run_dir,
             quiet=True,
@@ -139,6 +145,7 @@ def train(run_dir, result, *, devices=1, tf_config=None, dropout=0.5, size=90, *
         "replicas": strategy.num_replicas_in_sync,
         "history": without_times(run.history),
         "best_epoch": run.best_epoch,
+        "validation_rows": validation.rows,
         "variables": fingerprint(trained.variables),
         "best": fingerprint(load_model(run.best).weights),
     }

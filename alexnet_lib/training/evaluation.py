@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import keras
@@ -15,7 +15,15 @@ from rich.text import Text
 from ..preprocessing import preprocess_layer
 from ..terminal import counted, printable
 from .devices import uses_xla
-from .steps import divisible, forward_step, padded, shared_out
+from .steps import (
+    batches,
+    divisible,
+    forward_step,
+    is_divided,
+    is_on_several_machines,
+    padded,
+    shared_out,
+)
 
 _MANY_CLASSES = 50
 
@@ -150,7 +158,7 @@ def evaluate(model: keras.Model, data, crops: int = 1) -> Evaluation:
             probabilities, labels = predictions(forward, data, crops, strategy)
             break
         except tf.errors.OpError as error:
-            data = without_lost(data, error)
+            data = without_lost(data, error, strategy)
     if not len(labels):
         raise ValueError("The data set has no examples.")
     if not np.isfinite(probabilities).all():
@@ -203,32 +211,55 @@ def predictions(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities `(examples, classes)`, averaged over the crops, and labels, in order."""
     # Ten crops make ten images of one: about as many to a batch as without.
-    batch_size = 64 if crops == 1 else 6
-    padded_size = divisible(batch_size, strategy)
+    batch_size = divisible(64 if crops == 1 else 6, strategy)
     probabilities, labels = [], []
-    for images, truth, weights in padded(_pipeline(data, crops), batch_size, padded_size):
+    for images, truth, examples in _steps(data, crops, batch_size, strategy):
         each()
-        real = int(tf.reduce_sum(weights))
-        if crops > 1:
-            images = tf.reshape(images, (-1, *images.shape[2:]))
-        output = forward(*shared_out((images,), strategy)).numpy()
-        output = output.reshape(padded_size, crops, -1).mean(1)
-        probabilities.append(output[:real])
-        labels.append(truth.numpy()[:real])
+        output = forward(images).numpy().reshape(batch_size, crops, -1).mean(1)
+        probabilities.append(output[:examples])
+        labels.append(truth[:examples])
     if not labels:
         return np.zeros((0, 1), "float32"), np.zeros(0, "int32")
     return np.concatenate(probabilities), np.concatenate(labels)
 
 
-def without_lost(data, error: Exception):
+def _steps(
+    data, crops: int, batch_size: int, strategy: tf.distribute.Strategy
+) -> Iterator[tuple[tf.Tensor, np.ndarray, int]]:
+    """Images, shared out among the devices, the labels of all of them, and how many examples of the
+    batch are no blanks.
+
+    Of several machines, each decodes its own rows of each batch, if `is_divided`; ten crops are
+    decoded by all.
+    """
+    if crops == 1 and is_divided(data, batch_size, strategy):
+        # A machine knows the labels of its own rows only.
+        gathered = tf.function(lambda labels: strategy.gather(labels, axis=0))
+        for images, labels, _, examples in batches(data, 0, batch_size, strategy):
+            yield images, gathered(labels).numpy(), int(examples)
+        return
+    for images, labels, weights in padded(_pipeline(data, crops), batch_size, batch_size):
+        if crops > 1:
+            images = tf.reshape(images, (-1, *images.shape[2:]))
+        yield *shared_out((images,), strategy), labels.numpy(), int(tf.reduce_sum(weights))
+
+
+def without_lost(data, error: Exception, strategy: tf.distribute.Strategy):
     """The data set without pictures that vanished or broke since it was opened.
 
     Raises:
         Exception: `error`, where that is not what went wrong.
+        ValueError: with several machines, of which only one may have met the pictures.
     """
     rest = data.without_lost() if hasattr(data, "without_lost") else data
     if rest is data:
         raise error
+    if is_on_several_machines(strategy):
+        raise ValueError(
+            f"{data.size - rest.size:,} of {data.size:,} pictures can no longer be read, and the "
+            "other machines do not know of it. Start the same command again on all of them: the "
+            "run goes on without these pictures."
+        ) from error
     return rest
 
 

@@ -74,7 +74,7 @@ def forward_step(model: keras.Model, jit: bool) -> Callable:
 
 
 def batches(
-    train, epoch: int, batch_size: int, strategy: tf.distribute.Strategy, skip: int = 0
+    data, epoch: int, batch_size: int, strategy: tf.distribute.Strategy, skip: int = 0
 ) -> Iterator[tuple]:
     """The steps of an epoch: images, labels and weights, shared out among the devices, and how many
     examples the whole batch has.
@@ -82,13 +82,13 @@ def batches(
     With several machines, each decodes its own rows of each batch alone, if `is_divided`.
     """
     padded_size = divisible(batch_size, strategy)
-    if not is_divided(train, batch_size, strategy):
-        for batch in padded(train.epoch(epoch), batch_size, padded_size, skip):
+    if not is_divided(data, batch_size, strategy):
+        for batch in padded(data.epoch(epoch), batch_size, padded_size, skip):
             yield *shared_out(batch, strategy), tf.reduce_sum(batch[2])
         return
     here, share = replicas_here(strategy), batch_size // strategy.num_replicas_in_sync
     rows = slice(here.start * share, here.stop * share)
-    mine = train.rows_of_epoch(epoch, rows, batch_size)
+    mine = data.rows_of_epoch(epoch, rows, batch_size)
     blank = tuple(
         tf.zeros((len(here) * share, *shape), dtype)
         for shape, dtype in (
@@ -98,19 +98,19 @@ def batches(
         )
     )
     decoded = padded(mine, len(here) * share, len(here) * share, skip)
-    for step in range(skip, math.ceil(train.size / batch_size)):
+    for step in range(skip, math.ceil(data.size / batch_size)):
         # The last batch may be so short that nothing of it is for this machine.
         batch = next(decoded, blank)
-        examples = min(batch_size, train.size - step * batch_size)
+        examples = min(batch_size, data.size - step * batch_size)
         yield *shared_out(batch, strategy, here), tf.constant(examples, "float32")
 
 
-def is_divided(train, batch_size: int, strategy: tf.distribute.Strategy) -> bool:
+def is_divided(data, batch_size: int, strategy: tf.distribute.Strategy) -> bool:
     """Whether each of several machines decodes its own rows only: where the data can give them, and
     each device has equally many."""
     return (
         is_on_several_machines(strategy)
-        and hasattr(train, "rows_of_epoch")
+        and hasattr(data, "rows_of_epoch")
         and batch_size % strategy.num_replicas_in_sync == 0
     )
 

@@ -40,7 +40,6 @@ from .steps import (
     built_for,
     forward_step,
     is_chief,
-    is_divided,
     precision,
     train_step,
 )
@@ -102,7 +101,7 @@ def fit(
 
     No example is lost: the last batch of an epoch is filled up with blank images of weight 0, so
     that all steps have one shape and XLA compiles once. On several devices a batch is divided among
-    them; with several machines, each decodes its own part of the training pictures only.
+    them; with several machines, each decodes its own part of the pictures only.
 
     Args:
         model: from pictures 0..255 to probabilities, with a `Preprocess` layer: `recipe.build(...)`
@@ -297,14 +296,7 @@ class _Trainer:
                 )
                 return
             except tf.errors.OpError as error:
-                rest = without_lost(self.train, error)
-                if is_divided(self.train, self.recipe.batch_size, self.strategy):
-                    raise ValueError(
-                        f"{self.train.size - rest.size:,} of {self.train.size:,} pictures can no "
-                        "longer be read, and the other machines do not know of it. Start the same "
-                        "command again on all of them: the run goes on without these pictures."
-                    ) from error
-                self.train = rest
+                self.train = without_lost(self.train, error, self.strategy)
             self.steps = math.ceil(self.train.size / self.recipe.batch_size)
             self._collect()
 
@@ -374,7 +366,7 @@ class _Trainer:
                 )
                 break
             except tf.errors.OpError as error:
-                self.validation = without_lost(self.validation, error)
+                self.validation = without_lost(self.validation, error, self.strategy)
         if not np.isfinite(probabilities).all():
             self._diverged("a probability on the validation set")
         loss = float(cross_entropy(probabilities, labels).mean())
