@@ -385,7 +385,7 @@ class Features:
                     labels.append(truth.numpy())
                 return np.concatenate(features), np.concatenate(labels)
             except tf.errors.OpError as error:
-                self.data = without_lost(self.data, error)
+                self.data = without_lost(self.data, error, strategy())
 
     def epoch(self, number: int) -> tf.data.Dataset:
         features, labels = self.arrays

@@ -48,12 +48,9 @@ def test_every_row_has_every_column_and_its_evidence():
         assert tuple(row.cells) == COLUMNS
         assert all(row.cells.values())
         assert row.evidence
-        shown = row.as_dict("Caffe", "evidence")
-        assert list(shown.items()) == [
-            ("fact", row.name),
-            ("Caffe", row.cells["Caffe"]),
-            ("evidence", row.evidence),
-        ]
+        shown = row.as_dict()
+        assert list(shown) == ["fact", *COLUMNS, "evidence"]
+        assert (shown["fact"], shown["evidence"]) == (row.name, row.evidence)
 
 
 def sizes(size, rounds, padding=0, pooling_rounds=None):
