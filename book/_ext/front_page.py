@@ -220,7 +220,7 @@ def flow():
         AlexNet(weights="pocket"),
         {PICTURE: picture},
         class_names,
-        density=0.15,
+        density=0.13,
     )
 
 
