@@ -1258,7 +1258,7 @@ def test_dropout_shows_one_draw_and_many(opened):
     ticks = it.panel.locator("svg.ex-histogram > text").all_text_contents()
     assert len(ticks) == len(set(ticks)) > 4
     assert "spread 0." in Dropout(rate=0.0).still()
-    with pytest.raises(ValueError, match=r"\(2,\) weights and \(3,\) activities"):
+    with pytest.raises(ValueError, match=r"\(2,\) weights and \(3,\) activations"):
         Dropout([1, 2, 3], [1, 2])
 
 
