@@ -1220,7 +1220,7 @@ def test_another_layer_shows_the_unit_that_looks_at_the_same_place(opened):
     expect(it.unit).to_contain_text("Row 6, column 6 of map")
 
 
-BOXES = """(plates) => plates.map((plate) => {
+PLATES = """(plates) => plates.map((plate) => {
     const { left, top, right, bottom } = plate.getBoundingClientRect();
     return [left, top, right, bottom];
 })"""
@@ -1239,7 +1239,7 @@ def test_units_of_the_last_layer_have_names_and_the_winner_is_seen(opened, width
     shown = sheet.locator("text").all_text_contents()
     assert {names[5], names[winner]} <= set(shown)
     assert 3 <= len(shown) <= 7
-    boxes = sheet.locator(".ex-plate").evaluate_all(BOXES)
+    boxes = sheet.locator(".ex-plate").evaluate_all(PLATES)
     around = sheet.bounding_box()
     assert len(boxes) == len(shown)
     for left, top, right, bottom in boxes:
@@ -1690,7 +1690,7 @@ def test_without_javascript_there_is_a_picture_and_a_sentence(chromium, address)
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(address)
-    expect(page.get_by_role("img", name="that the network can look at: coffee")).to_be_visible()
+    expect(page.get_by_role("img", name="A cup of coffee")).to_be_visible()
     expect(page.locator(".explorer-note")).to_contain_text("It needs JavaScript")
     context.close()
 
