@@ -19,6 +19,7 @@ from .steps import (
     batches,
     divisible,
     forward_step,
+    gatherer,
     is_divided,
     is_on_several_machines,
     padded,
@@ -234,9 +235,9 @@ def _steps(
     """
     if crops == 1 and is_divided(data, batch_size, strategy):
         # A machine knows the labels of its own rows only.
-        gathered = tf.function(lambda labels: strategy.gather(labels, axis=0))
+        gather = gatherer(strategy)
         for images, labels, _, examples in batches(data, 0, batch_size, strategy):
-            yield images, gathered(labels).numpy(), int(examples)
+            yield images, gather(labels).numpy(), int(examples)
         return
     for images, labels, weights in padded(_pipeline(data, crops), batch_size, batch_size):
         if crops > 1:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 
 import keras
 import tensorflow as tf
@@ -71,6 +72,17 @@ def forward_step(model: keras.Model, jit: bool) -> Callable:
         return strategy.gather(probabilities, axis=0)
 
     return forward
+
+
+@cache
+def gatherer(strategy: tf.distribute.Strategy) -> Callable:
+    """As a graph: each device's rows → all rows, in order. Traced once, not in every epoch."""
+
+    @tf.function
+    def gather(rows):
+        return strategy.gather(rows, axis=0)
+
+    return gather
 
 
 def batches(
