@@ -152,8 +152,7 @@ def cut_fonts(folder, characters):
 
 
 def keep_used_rules(static, pages):
-    texts = [page.read_text("utf-8") for page in pages]
-    texts.append((static / SCRIPT).read_text("utf-8"))
+    texts = [*pages, (static / SCRIPT).read_text("utf-8")]
     used = {name for text in texts for name in ICON_CLASS.findall(text)}
     style = static / THEME
     files.write_text(style, keep_used_icons(style.read_text("utf-8"), used))
@@ -236,9 +235,7 @@ def keep_used_selectors(style, known):
 
 def lighten_styles_and_scripts(static, pages):
     scripts = [path.read_text("utf-8") for path in static.rglob("*.js")]
-    known = known_names(
-        [page.read_text("utf-8") for page in pages], scripts
-    )
+    known = known_names(pages, scripts)
     for name in THEMES_STYLES:
         style = static / name
         files.write_text(
@@ -271,6 +268,15 @@ def smaller(path, exact):
     return min(path, new, key=lambda file: file.stat().st_size)
 
 
+def rewrite(paths, change):
+    """Write those files anew whose text `change` changes."""
+    for path in paths:
+        text = path.read_text("utf-8")
+        new = change(text)
+        if new != text:
+            files.write_text(path, new)
+
+
 def show_smaller_pictures(outdir, pages):
     shown = set()
 
@@ -280,11 +286,7 @@ def show_smaller_pictures(outdir, pages):
         shown.add(path)
         return f'<img{match["attributes"]} src="_images/{path.name}"'
 
-    for page in pages:
-        text = page.read_text("utf-8")
-        new = PICTURE.sub(replace, text)
-        if new != text:
-            files.write_text(page, new)
+    rewrite(pages, lambda text: PICTURE.sub(replace, text))
     for path in shown:
         for suffix in {".png", ".webp"} - {path.suffix}:
             path.with_suffix(suffix).unlink()
@@ -306,14 +308,6 @@ def with_smaller_pictures(text):
     return PICTURE_IN_SVG.sub(smaller_picture, text)
 
 
-def lighten_drawings(paths):
-    for path in paths:
-        text = path.read_text("utf-8")
-        new = with_smaller_pictures(text)
-        if new != text:
-            files.write_text(path, new)
-
-
 # ---- What no page asks for -------------------------------------------------------------------------
 
 
@@ -323,13 +317,15 @@ def lighten(app, exception):
     outdir = Path(app.outdir)
     static = outdir / "_static"
     pages = sorted(outdir.glob("**/*.html"))
-    keep_used_rules(static, pages)
-    lighten_styles_and_scripts(static, pages)
+    texts = [page.read_text("utf-8") for page in pages]
+    keep_used_rules(static, texts)
+    lighten_styles_and_scripts(static, texts)
     for pattern in UNUSED:
         for path in static.glob(pattern):
             path.unlink()
     show_smaller_pictures(outdir, pages)
-    lighten_drawings([*pages, *static.glob("gallery/*.svg")])
+    drawings = [*pages, *static.glob("gallery/*.svg")]
+    rewrite(drawings, with_smaller_pictures)
 
 
 def drop_unused_files(app, pagename, templatename, context, doctree):
