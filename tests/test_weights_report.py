@@ -221,12 +221,17 @@ def test_a_feature_that_hardly_ever_differs_is_left_out(report):
     assert scaled.shape == (50, 3)
 
 
-def test_a_classifier_needs_no_more_features_than_there_are_examples(report):
+def three_classes(each, number, apart, fresh):
+    """Features `(3 * each, number)` of three classes, their labels; `fresh` features of none."""
     random = np.random.default_rng(0)
-    labels = np.repeat(np.arange(3), 20)
-    features = random.normal(size=(60, 500)).astype("float32")
-    features[np.arange(60), labels] += 3.0
-    fresh = random.normal(size=(40, 500)).astype("float32")
+    labels = np.repeat(np.arange(3), each)
+    features = random.normal(size=(3 * each, number)).astype("float32")
+    features[np.arange(3 * each), labels] += apart
+    return features, labels, random.normal(size=(fresh, number)).astype("float32")
+
+
+def test_a_classifier_needs_no_more_features_than_there_are_examples(report):
+    features, labels, fresh = three_classes(each=20, number=500, apart=3.0, fresh=40)
     whole = report.scaled(features)
     turned = report.spanned(whole, features)
     assert turned(fresh).shape == (40, 60)
@@ -243,11 +248,7 @@ def test_a_classifier_needs_no_more_features_than_there_are_examples(report):
 
 
 def test_the_penalty_is_chosen_by_pictures_that_the_classifier_did_not_learn(report):
-    random = np.random.default_rng(0)
-    labels = np.repeat(np.arange(3), 40)
-    features = random.normal(size=(120, 60)).astype("float32")
-    features[np.arange(120), labels] += 2.0
-    fresh = random.normal(size=(300, 60)).astype("float32")
+    features, labels, fresh = three_classes(each=40, number=60, apart=2.0, fresh=300)
     predicted = report.fitted(features, labels, seed=3)(fresh)
 
     generator, out = np.random.default_rng(3), np.zeros(120, bool)
