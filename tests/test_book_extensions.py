@@ -116,6 +116,23 @@ def test_a_page_asks_for_the_files_of_what_is_on_it(body, file, stays):
     assert context["script_files"] == context["css_files"] == ([file] if stays else [])
 
 
+SCRIPTS = {
+    "a = 1; // note\n  b = 2;": "a = 1;\nb = 2;",
+    "a /* note */ + b": "a + b",
+    "return /* a\n note */ b": "return\nb",
+    "/*! licence */\n\n\na": "/*! licence */\na",
+    "a = 'http://x'; // note": "a = 'http://x'; ",
+    "a = /\\/\\/ b/;": "a = /\\/\\/ b/;",
+    # One template inside of another, and a text that begins with a space.
+    "`a` + `${b ? `, of  // c` : `,`} d\n  e`": "`a` + `${b ? `, of  // c` : `,`} d\n  e`",
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_lose_comments_and_indentation_and_no_text(script):
+    assert book_weight.without_comments(script) == SCRIPTS[script]
+
+
 def test_pictures_inside_of_drawings_become_smaller():
     photograph, small = io.BytesIO(), io.BytesIO()
     Image.fromarray(SAMPLE_IMAGES["cat"].square()).save(photograph, "JPEG", quality=95)

@@ -929,7 +929,7 @@ def test_activations_open_on_what_their_chapter_says():
     assert 0.3 < left["relu"] < 3
     assert 0.3 < left["tanh"] < 30
     assert left["sigmoid"] < 1e-8
-    assert "before 1 layer:" in Activations(depth=1).still()
+    assert "after 1 layer:" in Activations(depth=1).still()
 
 
 HUES = """(panel) => Object.fromEntries([...panel.querySelectorAll("tbody tr")].map((row) => {

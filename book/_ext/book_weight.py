@@ -15,11 +15,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import rcssmin
-import rjsmin
 import tinycss2
 from alexnet_lib import files
 from fontTools import subset
 from PIL import Image
+from pygments.lexers import JavascriptLexer
+from pygments.token import Comment, Whitespace
 from sphinx.errors import ExtensionError
 
 THEME = "styles/pydata-sphinx-theme.css"
@@ -55,7 +56,6 @@ FONT_FILES = re.compile(
 """What a style sheet says of one font: WOFF2, or TrueType, or the one and then the other."""
 CLASSES = re.compile(r"""\bclass=(?:"([^"]*)"|'([^']*)')""")
 NAME = re.compile(r"[\w-]+")
-SHORTENED = {".js": rjsmin.jsmin, ".css": rcssmin.cssmin}
 GROUPS = ("media", "supports")
 """At-rules that hold other rules."""
 SIGN = re.compile(r"\\([ef][0-9a-f]{3})\b|([\ue000-\uf8ff])")
@@ -233,6 +233,36 @@ def keep_used_selectors(style, known):
     return rules(style)
 
 
+def without_comments(script):
+    """A script without its comments and indentation; comments that begin with /*! stay.
+
+    What is a comment is for a lexer to say: minifiers that know no grammar take the text of
+    one template inside of another for code.
+    """
+    kept, blank = [], False
+    lexer = JavascriptLexer(stripnl=False, ensurenl=False)
+    for kind, text in lexer.get_tokens(script):
+        before, blank = (
+            blank,
+            kind in Whitespace
+            or (kind in Comment and not text.startswith("/*!")),
+        )
+        if blank:
+            # A line break may end a statement, so that one of several stays.
+            around = kept.pop() + text if before else text
+            text = "\n" if "\n" in around else " "
+        kept.append(text)
+    return "".join(kept)
+
+
+def without_notes(style):
+    """A style sheet without comments and indentation; comments that begin with /*! stay."""
+    return rcssmin.cssmin(style, keep_bang_comments=True)
+
+
+SHORTENED = {".js": without_comments, ".css": without_notes}
+
+
 def lighten_styles_and_scripts(static, pages):
     scripts = [path.read_text("utf-8") for path in static.rglob("*.js")]
     known = known_names(pages, scripts)
@@ -245,9 +275,7 @@ def lighten_styles_and_scripts(static, pages):
         for kind, shortened in SHORTENED.items():
             for path in (static / folder).glob(f"*{kind}"):
                 text = path.read_text("utf-8")
-                files.write_text(
-                    path, shortened(text, keep_bang_comments=True)
-                )
+                files.write_text(path, shortened(text))
 
 
 # ---- Pictures --------------------------------------------------------------------------------------
