@@ -170,6 +170,7 @@ def test_numbers_of_chapter_13_open_on_its_page(width, theme, chromium, built_bo
     opened()
     panel.get_by_label("Layer", exact=True).select_option("conv5")
     note = panel.get_by_text("can be taken to pieces here")
+    expect(note).to_contain_text("Of conv5, the numbers of the maps", timeout=60_000)
     kept = [int(number) for number in re.findall(r"\b\d+\b", note.inner_text())]
     assert len(kept) == 4
     other = next(channel for channel in range(256) if channel not in kept)
