@@ -51,12 +51,12 @@ def run(*arguments) -> Result:
 
 @pytest.fixture(scope="module")
 def thousand_classes(tmp_path_factory) -> Path:
-    """Two small pictures of each of 1,000 classes, one to learn from and one held out."""
+    """Small pictures of 1,000 classes: one of each to learn from, one of every tenth held out."""
     folder = tmp_path_factory.mktemp("imagenet")
     random = np.random.default_rng(2012)
     for label in range(1000):
         colour = random.integers(0, 256, 3)
-        for part in ("train", "val"):
+        for part in ("train", "val") if label % 10 == 0 else ("train",):
             path = folder / part / f"n{label:08}" / "0.jpg"
             path.parent.mkdir(parents=True)
             pixels = colour + random.normal(0, 20, (32, 32, 3))
@@ -81,7 +81,7 @@ def test_the_recipe_runs_from_end_to_end_on_a_thousand_classes(thousand_classes,
     result = run("train", thousand_classes, *words, "--epochs", 1, "--fc-units", 16)
     assert result.exit_code == 0, result.output
     assert "8 steps of 128" in result.output
-    assert "1,000 images, 10 crops" in result.output
+    assert "100 images, 10 crops" in result.output
     row = (out / "history.csv").read_text().splitlines()[1].split(",")
     # Nothing can be learned from one picture of a class: the loss is that of chance.
     assert float(row[1]) == pytest.approx(np.log(1000), abs=0.5)
