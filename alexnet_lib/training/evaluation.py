@@ -19,6 +19,7 @@ from .steps import (
     batches,
     divisible,
     forward_step,
+    gatherer,
     is_divided,
     is_on_several_machines,
     padded,
@@ -215,8 +216,8 @@ def predictions(
     probabilities, labels = [], []
     for images, truth, examples in _steps(data, crops, batch_size, strategy):
         each()
-        output = forward(images).numpy().reshape(batch_size, crops, -1).mean(1)
-        probabilities.append(output[:examples])
+        output = tf.cast(forward(images), "float32").numpy()
+        probabilities.append(output.reshape(batch_size, crops, -1).mean(1)[:examples])
         labels.append(truth[:examples])
     if not labels:
         return np.zeros((0, 1), "float32"), np.zeros(0, "int32")
@@ -234,9 +235,9 @@ def _steps(
     """
     if crops == 1 and is_divided(data, batch_size, strategy):
         # A machine knows the labels of its own rows only.
-        gathered = tf.function(lambda labels: strategy.gather(labels, axis=0))
+        gather = gatherer(strategy)
         for images, labels, _, examples in batches(data, 0, batch_size, strategy):
-            yield images, gathered(labels).numpy(), int(examples)
+            yield images, gather(labels).numpy(), int(examples)
         return
     for images, labels, weights in padded(_pipeline(data, crops), batch_size, batch_size):
         if crops > 1:

@@ -2,6 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -71,6 +74,17 @@ def forward_step(model: keras.Model, jit: bool) -> Callable:
         return strategy.gather(probabilities, axis=0)
 
     return forward
+
+
+@cache
+def gatherer(strategy: tf.distribute.Strategy) -> Callable:
+    """As a graph: the rows of each device → all rows, in order. Traced once, not in every epoch."""
+
+    @tf.function
+    def gather(rows):
+        return strategy.gather(rows, axis=0)
+
+    return gather
 
 
 def batches(
@@ -200,3 +214,15 @@ def barrier(strategy: tf.distribute.Strategy) -> None:
 
     if strategy.num_replicas_in_sync > 1:
         meet()
+
+
+@contextmanager
+def together(run_dir: Path) -> Iterator[None]:
+    """Turns the loss of another machine into a `ConnectionError` that says how to go on."""
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+        raise ConnectionError(
+            "Another machine of this run is gone. Start the same command again on all of them: the "
+            f"run goes on from the last checkpoint in {run_dir}."
+        ) from error
