@@ -36,8 +36,8 @@ from .preprocessing import Prepared, Preprocess, preprocess_layer, with_preproce
 from .terminal import printable
 from .training import checkpoints, fit
 from .training.class_weights import ClassWeights, balanced_weights, by_label
-from .training.devices import strategy
-from .training.evaluation import without_lost
+from .training.devices import strategy, uses_xla
+from .training.evaluation import predictions, without_lost
 from .training.recipe import Recipe
 from .training.runs import (
     as_begun,
@@ -46,7 +46,13 @@ from .training.runs import (
     describe_weights,
     keep_listing,
 )
-from .training.steps import is_chief
+from .training.steps import (
+    barrier,
+    forward_step,
+    is_chief,
+    is_on_several_machines,
+    together,
+)
 from .training.trainer import expect_patience
 
 __all__ = [
@@ -320,8 +326,12 @@ def new_head(
 
 
 def in_float32(model: keras.Model) -> keras.Model:
-    """A copy that computes in float32, for any machine and any program."""
-    return _copy(model, "float32")
+    """A copy that computes in float32, for any machine and any program.
+
+    With several machines, each gets one of its own, which needs none of the others.
+    """
+    several = is_on_several_machines(strategy())
+    return _copy(model, "float32", spread=tf.distribute.get_strategy() if several else strategy())
 
 
 def unfreeze(model: keras.Model, lowest: str) -> None:
@@ -375,17 +385,16 @@ class Features:
     @cached_property
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Features float32 `(pictures, ...)` and labels int32 `(pictures,)`."""
-        signature = [tf.TensorSpec([None, *self.trunk.input_shape[1:]], tf.float32)]
-        forward = tf.function(lambda images: self.trunk(images, training=False), signature)
+        spread = self.trunk.distribute_strategy
+        forward = forward_step(self.trunk, uses_xla(spread.num_replicas_in_sync))
         while True:
-            features, labels = [], []
             try:
-                for images, truth in self.data.epoch(0):
-                    features.append(forward(images).numpy().astype("float32"))
-                    labels.append(truth.numpy())
-                return np.concatenate(features), np.concatenate(labels)
+                features, labels = predictions(forward, self.data, 1, spread)
             except tf.errors.OpError as error:
-                self.data = without_lost(self.data, error, strategy())
+                self.data = without_lost(self.data, error, spread)
+            else:
+                shape = len(labels), *self.trunk.output_shape[1:]
+                return features.reshape(shape), labels
 
     def epoch(self, number: int) -> tf.data.Dataset:
         features, labels = self.arrays
@@ -404,7 +413,8 @@ class _Job:
     """What is there already, made by the same call."""
 
     def __init__(self, train, validation, out, class_weights, run_dir, patience, seed, quiet):
-        self.quiet, self.seed, self.patience = quiet, seed, patience
+        self.is_chief = is_chief(strategy())
+        self.quiet, self.seed, self.patience = quiet or not self.is_chief, seed, patience
         self.out = check_out(Path(out))
         expect_patience(patience, validation)
         self.keep = run_dir is not None
@@ -427,7 +437,7 @@ class _Job:
         }
         self.made = json.loads(json.dumps(how | described))
         stack = ExitStack()
-        if is_chief(strategy()):
+        if self.is_chief:
             busy = (
                 f"Another process is making {self.out}. Wait until it has ended, or give another "
                 "name."
@@ -442,7 +452,7 @@ class _Job:
             )
             self.done = Transfer(load_model(self.out), self.out, there["history"])
             self._clear()
-        else:
+        elif self.is_chief:
             keep_listing(self.run_dir, self.train, self.validation)
         return stack
 
@@ -472,7 +482,8 @@ class _Job:
     def train_head(self, model: keras.Model, recipe: Recipe) -> None:
         """Trains what comes after the trunk on the trunk's features, which are computed once."""
         place = _place_of_head(model)
-        trunk = keras.Model(model.input, model.layers[place - 1].output)
+        with strategy().scope():
+            trunk = keras.Model(model.input, model.layers[place - 1].output)
         train = Features(trunk, self.train, HEAD_PASSES, self.seed)
         validation = None if self.validation is None else Features(trunk, self.validation)
         head, name = _head_alone(model, place), model.layers[-1].name
@@ -483,8 +494,9 @@ class _Job:
                 f"Computing the features of {self.train.size:,} pictures, once. An epoch of the "
                 f"new layer is {HEAD_PASSES} passes over them."
             )
-            for features in filter(None, (train, validation)):
-                features.arrays  # noqa: B018
+            with together(self.run_dir):
+                for features in filter(None, (train, validation)):
+                    features.arrays  # noqa: B018
             _scale(head, train.arrays[0])
         self.fit(name, head, train, validation, recipe)
         # The whole model has no place for the factor but the weights.
@@ -503,13 +515,16 @@ class _Job:
             with zipfile.ZipFile(unfinished, "a") as file:
                 file.writestr(RECORD, record)
 
-        files.write(self.out, write, 4 * whole.count_params())
-        self._say(f"Written: {self.out}.")
+        if self.is_chief:
+            files.write(self.out, write, 4 * whole.count_params())
+            self._say(f"Written: {self.out}.")
         self._clear()
+        # Nobody looks for the file before it is there.
+        barrier(strategy())
         return Transfer(whole, self.out, self.history)
 
     def _clear(self) -> None:
-        if not self.keep and self.run_dir.is_dir():
+        if self.is_chief and not self.keep and self.run_dir.is_dir():
             shutil.rmtree(self.run_dir)
             self._say(f"The folder of its runs, {self.run_dir}, is removed.")
 
@@ -551,10 +566,12 @@ def _copy(
     precision: str,
     changes: Mapping[str, dict] | None = None,
     class_names: Sequence[str] | None = None,
+    spread: tf.distribute.Strategy | None = None,
 ) -> keras.Model:
     """The same layers in another precision, with the same values but where `changes` is at work.
 
-    The first layer and the last compute in float32 whatever the precision of the others.
+    The first layer and the last compute in float32 whatever the precision of the others. `spread`
+    says over which devices the copy is; by default, over all.
     """
     changes = changes or {}
     last = model.layers[-1]
@@ -567,7 +584,7 @@ def _copy(
             config["dtype"] = "float32" if layer is last else precision
         return type(layer).from_config(config)
 
-    with strategy().scope():
+    with (spread or strategy()).scope():
         copied = keras.models.clone_model(model, clone_function=copy)
     for old, new in zip(model.layers, copied.layers, strict=True):
         new.trainable = True

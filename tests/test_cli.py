@@ -874,7 +874,7 @@ def test_memory_that_is_too_small_is_no_traceback(monkeypatch):
 
     from alexnet_lib.commands import shared
 
-    def too_much(*_):
+    def too_much(*_, **__):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
     monkeypatch.setattr("alexnet_lib.commands.finetune.start", too_much)
@@ -884,7 +884,7 @@ def test_memory_that_is_too_small_is_no_traceback(monkeypatch):
 
 
 def test_a_defect_of_the_library_is_not_hidden(monkeypatch):
-    def broken(*_):
+    def broken(*_, **__):
         raise KeyError("a defect")
 
     monkeypatch.setattr("alexnet_lib.commands.finetune.start", broken)

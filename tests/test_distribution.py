@@ -143,23 +143,8 @@ def test_a_machine_decodes_its_own_rows_only(tmp_path):
 def test_the_command_trains_on_two_machines(tmp_path):
     random = np.random.default_rng(0)
     tiny.write_pictures(tmp_path / "colours", COLOURS, 6, random, noise=9, size=(32, 32))
-    command = [
-        Path(sysconfig.get_path("scripts")) / "alexnet",
-        *("train", "colours", "--epochs", "2", "--batch-size", "4", "--fc-units", "8"),
-    ]
-    machines = [
-        subprocess.Popen(
-            command,
-            cwd=tmp_path,
-            env=os.environ | {"TF_CONFIG": json.dumps(config), "ALEXNET_HOME": str(tmp_path)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for config in _two_machines()
-    ]
-    chief, worker = (machine.communicate(timeout=300)[0] for machine in machines)
-    assert [machine.returncode for machine in machines] == [0, 0], chief + worker
+    command = ("train", "colours", "--epochs", "2", "--batch-size", "4", "--fc-units", "8")
+    chief, worker = _on_two_machines(command, tmp_path)
     assert "2 × CPU" in chief
     assert "top-1" in chief
     assert "top-1" not in worker
@@ -167,6 +152,65 @@ def test_the_command_trains_on_two_machines(tmp_path):
     assert (run_dir / "report.html").exists()
     with open(run_dir / "history.csv", newline="") as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
+
+
+def test_two_machines_fine_tune_as_one(tmp_path):
+    one = tiny.process(tmp_path / "one.keras", tmp_path / "one.json", work=tiny.fine_tune)
+    _finish(one)
+    machines = [
+        tiny.process(
+            tmp_path / "two.keras",
+            tmp_path / f"machine{index}.json",
+            work=tiny.fine_tune,
+            tf_config=config,
+        )
+        for index, config in enumerate(_two_machines())
+    ]
+    _finish(*machines)
+    replicas, expected = _figures(tmp_path / "one.json")
+    assert (replicas, len(expected)) == (1, 6)
+    loss = json.loads((tmp_path / "one.json").read_text())["loss"]
+    for index in range(2):
+        replicas, figures = _figures(tmp_path / f"machine{index}.json")
+        assert replicas == 2
+        np.testing.assert_allclose(figures, expected, rtol=1e-4)
+        report = json.loads((tmp_path / f"machine{index}.json").read_text())
+        assert report["loss"] == pytest.approx(loss, rel=1e-4)
+    # The folder of the runs is removed.
+    assert not (tmp_path / "two.run").exists()
+    assert (tmp_path / "two.keras").exists()
+
+
+def test_the_command_fine_tunes_on_two_machines(tmp_path):
+    random = np.random.default_rng(0)
+    tiny.write_pictures(tmp_path / "colours", COLOURS, 6, random, noise=9, size=(32, 32))
+    command = ("finetune", "colours", "--out", "m.keras", "--head-only", "--epochs", "1")
+    chief, worker = _on_two_machines(command, tmp_path)
+    assert "top-1" in chief
+    assert "Next: alexnet predict m.keras" in chief
+    assert "top-1" not in worker
+    assert "Written" not in worker
+    assert (tmp_path / "m.keras").exists()
+    assert (tmp_path / "m.report.html").exists()
+    assert not (tmp_path / "m.run").exists()
+
+
+def _on_two_machines(command, folder):
+    """What `alexnet` says on each of two machines."""
+    machines = [
+        subprocess.Popen(
+            [Path(sysconfig.get_path("scripts")) / "alexnet", *command],
+            cwd=folder,
+            env=os.environ | {"TF_CONFIG": json.dumps(config), "ALEXNET_HOME": str(folder)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for config in _two_machines()
+    ]
+    said = [machine.communicate(timeout=300)[0] for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0], "".join(said)
+    return said
 
 
 def _free_ports(count):

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from alexnet_lib import architecture, files, load_model, training
+from alexnet_lib import architecture, files, load_model, training, transfer
 from alexnet_lib.model import build
 from alexnet_lib.preprocessing import with_preprocessing
 
@@ -152,10 +152,34 @@ def train(
     files.write_text(Path(result), json.dumps(report))
 
 
-def process(*arguments, **settings):
-    """A started process that runs `train`. TensorFlow is imported once for all of them."""
+def fine_tune(out, result, *, tf_config=None):
+    """Fine-tunes in a process of its own and writes what came out into the file `result`."""
+    if tf_config:
+        os.environ["TF_CONFIG"] = json.dumps(tf_config)
+    strategy = training.strategy()
+    validation = Pictures(31, seed=1)
+    done = transfer.fine_tune(
+        model(dropout=0.0, seed=1),
+        Pictures(90),
+        validation,
+        out=out,
+        recipe=training.Recipe.fine_tuning(epochs=2, precision="float32"),
+        head_recipe=training.Recipe.new_head(epochs=2),
+        quiet=True,
+    )
+    report = {
+        "replicas": strategy.num_replicas_in_sync,
+        "history": without_times(done.history),
+        # The finished model needs no other machine.
+        "loss": training.evaluate(done.model, validation).loss,
+    }
+    files.write_text(Path(result), json.dumps(report))
+
+
+def process(*arguments, work=train, **settings):
+    """A started process that runs `work`. TensorFlow is imported once for all of them."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tensorflow", "alexnet_lib.training"])
-    started = context.Process(target=train, args=arguments, kwargs=settings, daemon=True)
+    started = context.Process(target=work, args=arguments, kwargs=settings, daemon=True)
     started.start()
     return started

@@ -74,9 +74,11 @@ def finetune(
     """Make AlexNet tell your own pictures apart; needs a few dozen of each kind."""
     with plain_errors("finetune"):
         expect_one_of("--crops", crops, (1, 10))
-        start("finetune", devices)
+        start("finetune", devices, machines=True)
         from .. import applications, training, transfer
+        from ..training.steps import barrier, is_chief
 
+        strategy = training.strategy()
         transfer.check_out(out)
         # Its layers have other names than ours, by which stages are told.
         head_only = head_only or trunk in applications.NAMES
@@ -115,6 +117,10 @@ def finetune(
             result = transfer.feature_extraction(begun, train, validation, **options)
         else:
             result = transfer.fine_tune(begun, train, validation, **options)
+        if not is_chief(strategy):
+            # As in train: the first machine measures and writes.
+            barrier(strategy)
+            return
         evaluation = training.evaluate(result.model, test or validation, crops)
         print_evaluation(evaluation)
         caveats = [also_decided("when a stage ended")] if patience and test is None else []
@@ -126,3 +132,4 @@ def finetune(
         if test is not None:
             say(f"The figures are those of {test.place}, which has decided nothing.")
         say(f"Next: alexnet predict {out} PICTURE.jpg")
+        barrier(strategy)

@@ -216,8 +216,8 @@ def predictions(
     probabilities, labels = [], []
     for images, truth, examples in _steps(data, crops, batch_size, strategy):
         each()
-        output = forward(images).numpy().reshape(batch_size, crops, -1).mean(1)
-        probabilities.append(output[:examples])
+        output = tf.cast(forward(images), "float32").numpy()
+        probabilities.append(output.reshape(batch_size, crops, -1).mean(1)[:examples])
         labels.append(truth[:examples])
     if not labels:
         return np.zeros((0, 1), "float32"), np.zeros(0, "int32")

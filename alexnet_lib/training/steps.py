@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -212,3 +214,15 @@ def barrier(strategy: tf.distribute.Strategy) -> None:
 
     if strategy.num_replicas_in_sync > 1:
         meet()
+
+
+@contextmanager
+def together(run_dir: Path) -> Iterator[None]:
+    """Turns the loss of another machine into a `ConnectionError` that says how to go on."""
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+        raise ConnectionError(
+            "Another machine of this run is gone. Start the same command again on all of them: the "
+            f"run goes on from the last checkpoint in {run_dir}."
+        ) from error

@@ -41,6 +41,7 @@ from .steps import (
     forward_step,
     is_chief,
     precision,
+    together,
     train_step,
 )
 
@@ -234,16 +235,10 @@ class _Trainer:
         self._start_or_resume()
         if not self.state.stopped:
             self.report.say(self._plan())
-        with Interruption() as interruption, self.report:
+        with Interruption() as interruption, self.report, together(self.run_dir):
             self.interruption = interruption
-            try:
-                while not self.state.stopped:
-                    self._epoch()
-            except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
-                raise ConnectionError(
-                    "Another machine of this run is gone. Start the same command again on all of "
-                    f"them: the run goes on from the last checkpoint in {self.run_dir}."
-                ) from error
+            while not self.state.stopped:
+                self._epoch()
         run = Run(self.run_dir, self.state.history, self.state.best_epoch, self.state.stopped)
         self.report.say(
             f"Finished after epoch {self.state.epoch}: {run.stopped}. "
