@@ -105,6 +105,13 @@ def test_only_timings_are_not_compared(path):
         assert not others, f"cell [{cell.execution_count}] tells nbval to look away: {others}"
 
 
+def test_pages_do_not_repeat_the_question_of_an_exercise(path):
+    """A check that was given no answer prints its question; on the page, that stands above it."""
+    for cell in code_cells(read(path)):
+        unanswered = any("No answer yet" in output.get("text", "") for output in cell.outputs)
+        assert unanswered == ("remove-output" in tags(cell)), f"cell [{cell.execution_count}]"
+
+
 def test_pictures_have_alternative_texts(path):
     for cell in code_cells(read(path)):
         if any(PICTURES & output.get("data", {}).keys() for output in cell.outputs):
