@@ -112,6 +112,12 @@ def test_pages_do_not_repeat_the_question_of_an_exercise(path):
         assert unanswered == ("remove-output" in tags(cell)), f"cell [{cell.execution_count}]"
 
 
+def test_the_cell_of_imports_is_folded(path):
+    first = code_cells(read(path))[0]
+    assert "notebook.prepare" in first.source
+    assert "hide-input" in tags(first)
+
+
 def test_pictures_have_alternative_texts(path):
     for cell in code_cells(read(path)):
         if any(PICTURES & output.get("data", {}).keys() for output in cell.outputs):
