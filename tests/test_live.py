@@ -1058,9 +1058,9 @@ def test_two_answers_stand_side_by_side(opened, network, width):
     )
     it.label("cover a part of the picture").uncheck()
     it.label("Towers").select_option("second")
-    expect(now).to_contain_text(f"The {live_page.PICTURES[0]}, the second tower silent.")
+    expect(now).to_contain_text(f"The {live_page.PICTURES[0]}, the second tower switched off.")
     it.give("green.png", encoded(Image.new("RGB", (300, 300), "green")))
-    expect(now).to_contain_text("Your picture, the second tower silent.")
+    expect(now).to_contain_text("Your picture, the second tower switched off.")
     assert (shown_pixels(now.locator("canvas")) == (0, 128, 0)).all()
     first = it.panel.locator(".ex-answers").first
     expect(now.locator(".ex-answers")).to_have_text(first.inner_text(), use_inner_text=True)
@@ -1095,10 +1095,10 @@ def test_the_heat_map_lies_where_its_units_look(opened, network):
     it = opened().answered()
     canvas = it.panel.locator("canvas.ex-heat")
     expect(canvas).to_be_hidden()
-    it.label("show what speaks for the answer").check()
+    it.label("show the evidence for the answer").check()
     expect(canvas).to_be_visible()
     first = it.first.inner_text().split("\n")[0]
-    expect(canvas).to_have_attribute("aria-label", re.compile(f"speaks for {first}: .* conv5"))
+    expect(canvas).to_have_attribute("aria-label", re.compile(f"Evidence for {first} in the picture: .* conv5"))
     it.page.wait_for_url("**heat=true*")
 
     # Over the picture that the page shows, where Keras has it.
@@ -1314,7 +1314,7 @@ def test_its_own_look_wins_over_that_of_all_explorers(opened):
     assert lines < 30, "on one line"
 
 
-def test_filters_are_silenced_and_speak_again(opened):
+def test_filters_are_silenced_and_switched_on_again(opened):
     it = opened("#live?layer=conv1&channel=95").answered()
     silence = it.label("silence this filter")
     silence.check()
@@ -1326,7 +1326,7 @@ def test_filters_are_silenced_and_speak_again(opened):
     expect(it.unit).to_contain_text("of map 7: 0.")
     it.page.wait_for_url("**silenced=conv1.95+conv2.7*")
     expect(it.comparison).to_contain_text("Without your changes: ")
-    it.press("conv1 95 ×, let it speak again")
+    it.press("conv1 95 ×, switch it on again")
     expect(it.panel.get_by_role("button", name="conv2 7 ×")).to_be_focused()
     it.page.keyboard.press("Enter")
     expect(it.layer("conv2")).to_be_focused()

@@ -707,7 +707,7 @@ function build(tools, planOf) {
     [warm.width, warm.height] = [across, across];
     warm.getContext("2d").putImageData(image, 0, 0);
     const first = names[largestOf(answers)];
-    warm.setAttribute("aria-label", `Where the picture speaks for ${first}: the heat map of ${deepest.name}`);
+    warm.setAttribute("aria-label", `Evidence for ${first} in the picture: the heat map of ${deepest.name}`);
   }
 
   const toSquare = (top, left) => change({ top: Math.round(top), left: Math.round(left) });
@@ -797,7 +797,7 @@ function build(tools, planOf) {
       detail < side ? `reduced to ${detail} × ${detail} pixels` : null,
       cover ? `rows ${top} to ${top + size - 1} and columns ${left} to ${left + size - 1} covered` : null,
       normalize ? null : "no local response normalization",
-      tower === "both" ? null : `the ${tower} tower silent`,
+      tower === "both" ? null : `the ${tower} tower switched off`,
       count ? `${count} silent ${count === 1 ? "filter or unit" : "filters or units"}` : null,
     ]
       .filter((part) => part !== null)
@@ -881,7 +881,7 @@ function build(tools, planOf) {
     change({ silenced: asText(silenced) });
   }
 
-  /** Lets a filter speak again. Its button goes, and the focus to the next one, or to the layer. */
+  /** Switches a filter on again. Its button goes, and the focus to the next one, or to the layer. */
   function release(layer, channel) {
     toggle(layer, channel);
     requestAnimationFrame(() => {
@@ -928,7 +928,7 @@ function build(tools, planOf) {
         html(
           "li",
           {},
-          button(`${name} ${one} ×`, () => release(name, one), { "aria-label": `${name} ${one} ×, let it speak again` }),
+          button(`${name} ${one} ×`, () => release(name, one), { "aria-label": `${name} ${one} ×, switch it on again` }),
         ),
       ),
     );
@@ -1036,7 +1036,7 @@ function build(tools, planOf) {
         html(
           "div",
           { class: "ex-words", role: "group", "aria-label": "What you can change" },
-          tick("heat", "show what speaks for the answer"),
+          tick("heat", "show the evidence for the answer"),
           number("detail", "Detail"),
           tick("cover", "cover a part of the picture"),
           sizeRow,
@@ -1046,9 +1046,9 @@ function build(tools, planOf) {
                 "div",
                 { class: "ex-bar ex-row" },
                 ...select("tower", "Towers", [
-                  ["both", "both speak"],
-                  ["first", "the first is silent"],
-                  ["second", "the second is silent"],
+                  ["both", "both at work"],
+                  ["first", "the first switched off"],
+                  ["second", "the second switched off"],
                 ]),
               )
             : null,

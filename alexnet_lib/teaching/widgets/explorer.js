@@ -752,7 +752,7 @@ export function answerBars(names, count) {
     const track = html("span", { class: "ex-track", "aria-hidden": "true" }, bar, mark);
     return { name, share, bar, mark, row: html("li", {}, name, track, share) };
   });
-  const attributes = { class: "ex-answers", "aria-label": "What the network answers" };
+  const attributes = { class: "ex-answers", "aria-label": "The network's answers" };
   const list = html("ol", attributes, ...rows.map(({ row }) => row));
 
   /** `before` are the probabilities without the reader's changes, or null. */

@@ -177,7 +177,7 @@ function build(tools, { onPage }) {
     regions,
   );
   const labels = html("div", { class: "ex-flow-labels" });
-  const answers = html("ol", { class: "ex-flow-answers", "aria-label": "What the network answers" });
+  const answers = html("ol", { class: "ex-flow-answers", "aria-label": "The network's answers" });
   const way = layered(canvas, overlay, { class: "ex-way", "aria-busy": "true" });
   way.append(labels, answers);
 
