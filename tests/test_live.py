@@ -1098,7 +1098,8 @@ def test_the_heat_map_lies_where_its_units_look(opened, network):
     it.label("show the evidence for the answer").check()
     expect(canvas).to_be_visible()
     first = it.first.inner_text().split("\n")[0]
-    expect(canvas).to_have_attribute("aria-label", re.compile(f"Evidence for {first} in the picture: .* conv5"))
+    said = re.compile(f"Evidence for {first} in the picture: .* conv5")
+    expect(canvas).to_have_attribute("aria-label", said)
     it.page.wait_for_url("**heat=true*")
 
     # Over the picture that the page shows, where Keras has it.

@@ -496,6 +496,18 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_good_weights(tmp_pa
         assert all(np.isfinite(v.numpy()).all() for v in kept.weights)
 
 
+def test_the_lower_rate_to_try_can_be_read(tmp_path):
+    with pytest.raises(training.TrainingDivergedError, match=r"\(learning_rate=200\)"):
+        training.fit(
+            tiny.model(),
+            _Poisoned(),
+            None,
+            tiny.recipe(learning_rate=1000.0),
+            run_dir=tmp_path,
+            quiet=True,
+        )
+
+
 def test_a_rate_far_too_high_is_noticed_before_anything_is_saved(tmp_path):
     with pytest.raises(training.TrainingDivergedError, match="no weights are kept but the first"):
         training.fit(

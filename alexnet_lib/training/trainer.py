@@ -507,10 +507,11 @@ class _Trainer:
             if self.state.history
             else "No epoch was finished, so no weights are kept but the first."
         )
+        lower = self.recipe.learning_rate / 5
         raise TrainingDivergedError(
             f"In epoch {epoch}, at a learning rate of {self.rate:.3g}, {what} was no longer a "
             f"finite number. {kept} Try a learning rate 3 to 10 times lower in a new run_dir "
-            f"(Recipe.{self.recipe.name}(learning_rate={self.recipe.learning_rate / 5:.2g})), and "
+            f"(Recipe.{self.recipe.name}(learning_rate={float(f'{lower:.2g}'):g})), and "
             "check that images are 0..255 and labels run from 0."
         )
 
