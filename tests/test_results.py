@@ -239,9 +239,12 @@ def test_ablations_go_on_where_they_stopped(flowers, small_pictures, tmp_path, m
     ablations = importlib.import_module("ablations")
     for name, value in {
         "RESULTS": tmp_path / "ablations.json",
-        "PER_CLASS": 2,
+        "PER_CLASS": 1,
+        "VALIDATION_PER_CLASS": 1,
+        "TRIAL": 2,
         "EPOCHS": 1,
-        "RATES": (0.01,),
+        "GRID": (0.01,),
+        "FIRST_RATES": (0.01,),
         "SEEDS": (0,),
         "VARIANTS": {name: ablations.VARIANTS[name] for name in ("whole", "no dropout")},
     }.items():
@@ -256,6 +259,41 @@ def test_ablations_go_on_where_they_stopped(flowers, small_pictures, tmp_path, m
         assert [run["seed"] for run in second[name]["runs"]] == [0, 1]
         assert second[name]["runs"][0] == first[name]["runs"][0]
         assert second[name]["learning_rate"] == 0.01
+        assert list(second[name]["trials"]) == ["0.01"]
+        assert second[name]["data"]["training_examples"] == 10
+
+
+def test_runs_of_an_ablation_share_no_pictures(flowers, small_pictures, monkeypatch):
+    ablations = importlib.import_module("ablations")
+    for name, value in {"PER_CLASS": 1, "VALIDATION_PER_CLASS": 1, "TRIAL": 2}.items():
+        monkeypatch.setattr(ablations, name, value)
+    experiment = ablations.Experiment(str(small_pictures))
+    parts = [experiment.pictures(number)[0] for number in range(3)]
+    shown = [picture.tobytes() for part in (*parts, experiment.validation[0]) for picture in part]
+    assert len(set(shown)) == len(shown) == 40
+
+
+@pytest.mark.parametrize(
+    ("best", "asked"),
+    [
+        (0.04, {0.02, 0.04, 0.08}),
+        (0.01, {0.005, 0.01, 0.02, 0.04, 0.08}),
+        (0.32, {0.02, 0.04, 0.08, 0.16, 0.32, 0.64}),
+    ],
+)
+def test_the_best_rate_of_an_ablation_has_a_worse_one_on_both_sides(flowers, best, asked):
+    ablations = importlib.import_module("ablations")
+    tried = {}
+
+    def error(rate):
+        return tried.setdefault(rate, abs(np.log(rate / best)))
+
+    assert ablations.best_rate(error) == best
+    assert set(tried) == asked
+    # One that never learns is tried with all rates.
+    tried.clear()
+    ablations.best_rate(lambda rate: tried.setdefault(rate, 0.9))
+    assert set(tried) == set(ablations.GRID)
 
 
 def test_each_ablation_changes_the_network_or_its_pictures(flowers):
