@@ -19,8 +19,6 @@ as a training picture are left out. Writes two_trunks.json.
 import argparse
 import json
 import os
-import pickle
-from collections import OrderedDict
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -33,6 +31,7 @@ import weights_report
 from keras import layers
 
 from alexnet_lib import data, files, pretrained
+from alexnet_lib.formats import torch_file
 from alexnet_lib.teaching import costs
 
 RESULTS = Path(__file__).resolve().parent / "two_trunks.json"
@@ -89,51 +88,36 @@ def EfficientNetLite0(classes: int = 1000) -> keras.Model:
     return keras.Model(pictures, layers.Dense(classes, name="_fc")(x), name="efficientnet_lite0")
 
 
-class _Tensors(pickle.Unpickler):
-    """PyTorch's files from before version 1.6: pickles, then the numbers one after the other.
-
-    Unpickling may call anything that a file names, so nothing is called but what a dictionary of
-    tensors needs, and a tensor becomes the place of its numbers.
-    """
-
-    def find_class(self, module, name):
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return lambda storage, offset, shape, strides, *_: (storage, offset, shape, strides)
-        if module == "torch" and name in ("FloatStorage", "LongStorage"):
-            return {"FloatStorage": "<f4", "LongStorage": "<i8"}[name]
-        raise pickle.UnpicklingError(f"the file wants to call {module}.{name}")
-
-    def persistent_load(self, identifier):
-        _, kind, key, *_ = identifier
-        return key, kind
+NUMBERS = {"FloatStorage": "<f4", "LongStorage": "<i8"}
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray]:
     """The tensors of a file that PyTorch wrote before version 1.6, by their names there.
 
+    Such a file has five pickles, which are not run but followed, and then the numbers of one
+    storage after the other.
+
     Raises:
-        pickle.UnpicklingError: if it is another file, or wants to call something.
+        WeightsError: if the file wants to call something.
     """
     with path.open("rb") as file:
         for _ in range(3):  # what kind of file, of which version, from what machine
-            _Tensors(file).load()
-        places = _Tensors(file).load()
-        kinds = dict(storage for storage, *_ in places.values())
+            torch_file.follow(path, file)
+        places = torch_file.follow(path, file)
+        kinds = {storage.key: storage.kind for storage, *_ in places.values()}
         numbers = {}
-        for key in _Tensors(file).load():
+        for key in torch_file.follow(path, file):
             count = int.from_bytes(file.read(8), "little")
-            kind = np.dtype(kinds[key])
+            kind = np.dtype(NUMBERS[kinds[key]])
             numbers[key] = np.frombuffer(file.read(count * kind.itemsize), kind)
     return {
         name: np.lib.stride_tricks.as_strided(
-            numbers[key][offset:],
+            numbers[storage.key][offset:],
             shape,
-            [step * numbers[key].itemsize for step in strides],
+            [step * numbers[storage.key].itemsize for step in strides],
             writeable=False,
         )
-        for name, ((key, _), offset, shape, strides) in places.items()
+        for name, (storage, offset, shape, strides) in places.items()
     }
 
 

@@ -18,7 +18,7 @@ import zipfile
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -174,7 +174,7 @@ class _Archive:
         """The dictionary of tensors."""
         program = self._small(self.members[f"{self.folder}data.pkl"], _LONGEST_PROGRAM)
         try:
-            state = _follow(self.path, program)
+            state = follow(self.path, program)
         except WeightsError:
             raise
         except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
@@ -241,8 +241,16 @@ class _Archive:
 _MARK = object()
 
 
-def _follow(path: Path, program: bytes):
-    """The value that a pickle describes, if it is made of dictionaries, tuples and tensors."""
+def follow(path: Path, program: bytes | BinaryIO):
+    """The value that a pickle describes, if it is made of dictionaries, tuples and tensors.
+
+    Args:
+        path: of the file, for messages.
+        program: the pickle, or a file that stands where one begins; it then stands at its end.
+
+    Raises:
+        WeightsError: if it wants to call something.
+    """
     stack: list = []
     memory: dict[int, object] = {}
 
@@ -382,8 +390,14 @@ def _append(sequence, values: list) -> None:
 
 
 def _storage(identifier: tuple) -> _Storage:
-    _, kind, key, _, length = identifier
-    if not isinstance(key, str) or not key.isdecimal() or not isinstance(length, int):
+    # Before version 1.6 there was a sixth part, for one storage within another.
+    _, kind, key, _, length, *within = identifier
+    if (
+        any(within)
+        or not isinstance(key, str)
+        or not key.isdecimal()
+        or not isinstance(length, int)
+    ):
         raise ValueError("a storage without a number or a length")
     return _Storage(kind.name, key, length)
 
