@@ -30,8 +30,8 @@ import tensorflow as tf
 import weights_report
 from keras import layers
 
-from alexnet_lib import data, files, pretrained
-from alexnet_lib.formats import torch_file
+from alexnet_lib import files, pretrained
+from alexnet_lib.formats import damaged, torch_file
 from alexnet_lib.teaching import costs
 
 RESULTS = Path(__file__).resolve().parent / "two_trunks.json"
@@ -98,27 +98,22 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     storage after the other.
 
     Raises:
-        WeightsError: if the file wants to call something.
+        WeightsError: if the file is damaged, or wants to call something.
     """
     with path.open("rb") as file:
         for _ in range(3):  # what kind of file, of which version, from what machine
             torch_file.follow(path, file)
         places = torch_file.follow(path, file)
-        kinds = {storage.key: storage.kind for storage, *_ in places.values()}
+        kinds = {stored.storage.key: stored.storage.kind for stored in places.values()}
         numbers = {}
         for key in torch_file.follow(path, file):
             count = int.from_bytes(file.read(8), "little")
             kind = np.dtype(NUMBERS[kinds[key]])
             numbers[key] = np.frombuffer(file.read(count * kind.itemsize), kind)
-    return {
-        name: np.lib.stride_tricks.as_strided(
-            numbers[storage.key][offset:],
-            shape,
-            [step * numbers[storage.key].itemsize for step in strides],
-            writeable=False,
-        )
-        for name, (storage, offset, shape, strides) in places.items()
-    }
+    for name, stored in places.items():
+        if not stored.has_room():
+            raise damaged(path, "PyTorch", f"there is no room for {name} {stored.shape} in it")
+    return {name: stored.taken_from(numbers[stored.storage.key]) for name, stored in places.items()}
 
 
 def load(path: Path) -> keras.Model:
@@ -164,8 +159,7 @@ def measured(alexnet: keras.Model, modern: keras.Model, source: str) -> dict:
     features = []
     for split in ("train", "test"):
         ours = weights_report.opened(alexnet, source, split, PER_CLASS)
-        options = {"short_side": 256, "batch_size": 50, "limit_per_class": PER_CLASS}
-        theirs = data.load(source, split, augment=False, shuffle=False, image_size=SIDE, **options)
+        theirs = weights_report.opened(modern, source, split, PER_CLASS)
         assert list(ours.labels) == list(theirs.labels), "the trunks would see other pictures"
         made = weights_report.trunk_features(alexnet, ours)
         made = {f"AlexNet, {layer}": values for layer, values in made.items()}

@@ -205,10 +205,11 @@ def write_pth(path, state, program=None, before=b"", **members):
     return path
 
 
-def save_as_torch(path, thing, monkeypatch):
-    """What `torch.save(thing)` writes, by Python's own pickler; NumPy arrays become tensors.
+def torch_pickle(thing, monkeypatch, within=()):
+    """PyTorch's pickle of a thing, by Python's own pickler, and the bytes of each storage.
 
-    The names that the pickle refers to are those of PyTorch, made up for as long as it is written.
+    NumPy arrays become tensors. The names that the pickle refers to are those of PyTorch, made up
+    for as long as it is written. `within`: what an identifier of a storage ends with.
     """
     modules = {name: types.ModuleType(name) for name in ("torch", "torch._utils")}
     storages = []
@@ -219,11 +220,14 @@ def save_as_torch(path, thing, monkeypatch):
     class DoubleStorage:
         pass
 
+    class LongStorage:
+        pass
+
     def _rebuild_tensor_v2(*_):
         raise AssertionError("nothing is unpickled here")
 
-    for one, module in ((FloatStorage, "torch"), (DoubleStorage, "torch")):
-        one.__module__, one.__qualname__ = module, one.__name__
+    for one in (FloatStorage, DoubleStorage, LongStorage):
+        one.__module__, one.__qualname__ = "torch", one.__name__
         setattr(modules["torch"], one.__name__, one)
     _rebuild_tensor_v2.__module__ = "torch._utils"
     _rebuild_tensor_v2.__qualname__ = "_rebuild_tensor_v2"
@@ -231,8 +235,9 @@ def save_as_torch(path, thing, monkeypatch):
 
     class Storage:
         def __init__(self, array):
-            kind = {"f4": FloatStorage, "f8": DoubleStorage}[array.dtype.str[1:]]
-            self.identifier = ("storage", kind, str(len(storages)), "cuda:0", array.size)
+            kinds = {"f4": FloatStorage, "f8": DoubleStorage, "i8": LongStorage}
+            kind = kinds[array.dtype.str[1:]]
+            self.identifier = ("storage", kind, str(len(storages)), "cuda:0", array.size, *within)
             storages.append(array.ravel("K").tobytes())
 
     class Pickler(pickle.Pickler):
@@ -251,12 +256,32 @@ def save_as_torch(path, thing, monkeypatch):
         for name, module in modules.items():
             patch.setitem(sys.modules, name, module)
         Pickler(program, 2).dump(thing)
+    return program.getvalue(), storages
+
+
+def save_as_torch(path, thing, monkeypatch):
+    """What `torch.save(thing)` writes; NumPy arrays become tensors."""
+    program, storages = torch_pickle(thing, monkeypatch)
     with zipfile.ZipFile(path, "w") as bundle:
-        bundle.writestr("archive/data.pkl", program.getvalue())
+        bundle.writestr("archive/data.pkl", program)
         bundle.writestr("archive/byteorder", "little")
         for number, contents in enumerate(storages):
             bundle.writestr(f"archive/data/{number}", contents)
         bundle.writestr("archive/version", "3\n")
+    return path
+
+
+def save_as_old_torch(path, state, monkeypatch):
+    """What `torch.save(state)` wrote before version 1.6: pickles, then each storage's numbers."""
+    program, storages = torch_pickle(state, monkeypatch, within=(None,))
+    with path.open("wb") as file:
+        for header in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}):
+            pickle.dump(header, file, protocol=2)
+        file.write(program)
+        pickle.dump([str(number) for number in range(len(storages))], file, protocol=2)
+        for array, contents in zip(state.values(), storages, strict=True):
+            file.write(array.size.to_bytes(8, "little"))
+            file.write(contents)
     return path
 
 

@@ -5,12 +5,11 @@ import json
 import os
 import pickle
 import sys
-import types
-from collections import OrderedDict
 
 import numpy as np
 import pytest
 from conftest import ROOT
+from published import save_as_old_torch
 from tiny import write_pictures
 
 from alexnet_lib.formats import WeightsError
@@ -25,71 +24,6 @@ def two_trunks():
 @pytest.fixture(scope="module")
 def network(two_trunks):
     return two_trunks.EfficientNetLite0()
-
-
-class Storage:
-    """Stands for numbers that come later in the file."""
-
-    def __init__(self, key, numbers):
-        self.key, self.numbers = key, numbers
-
-
-class Rebuilt:
-    """Pickled as PyTorch pickles a tensor: the call of a function that rebuilds it."""
-
-    def __init__(self, rebuild, storage, shape, strides):
-        self.call = rebuild, (storage, 0, shape, strides, False, OrderedDict())
-
-    def __reduce__(self):
-        return self.call
-
-
-@pytest.fixture
-def torch(monkeypatch):
-    """Modules with the names that such files call, since PyTorch is not installed."""
-    module, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
-    for name in ("FloatStorage", "LongStorage"):
-        setattr(module, name, type(name, (), {"__module__": "torch"}))
-
-    def _rebuild_tensor_v2(*_):
-        pytest.fail("a tensor was rebuilt by the file's own call")
-
-    _rebuild_tensor_v2.__module__, _rebuild_tensor_v2.__qualname__ = (
-        "torch._utils",
-        ("_rebuild_tensor_v2"),
-    )
-    utils._rebuild_tensor_v2 = _rebuild_tensor_v2
-    monkeypatch.setitem(sys.modules, "torch", module)
-    monkeypatch.setitem(sys.modules, "torch._utils", utils)
-    module._utils = utils
-    return module
-
-
-def write(path, torch, tensors):
-    """A file as PyTorch wrote it before version 1.6. Every matrix lies there transposed."""
-    storages, named = [], OrderedDict()
-    for number, (name, values) in enumerate(tensors.items()):
-        kind = torch.LongStorage if values.dtype == np.int64 else torch.FloatStorage
-        storage = Storage(str(number), values.copy(order="F"))
-        storage.kind = kind
-        steps = [step // values.itemsize for step in storage.numbers.strides]
-        storages.append(storage)
-        named[name] = Rebuilt(torch._utils._rebuild_tensor_v2, storage, values.shape, tuple(steps))
-
-    class Pickler(pickle.Pickler):
-        def persistent_id(self, found):
-            if isinstance(found, Storage):
-                return "storage", found.kind, found.key, "cpu", found.numbers.size, None
-            return None
-
-    with path.open("wb") as file:
-        for header in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}):
-            pickle.dump(header, file, protocol=2)
-        Pickler(file, protocol=2).dump(named)
-        pickle.dump([storage.key for storage in storages], file, protocol=2)
-        for storage in storages:
-            file.write(storage.numbers.size.to_bytes(8, "little"))
-            file.write(storage.numbers.tobytes(order="F"))
 
 
 def tensors_of(network):
@@ -112,8 +46,9 @@ def tensors_of(network):
             tensors[f"{layer.name}.weight"] = random.normal(
                 0, 0.1, (filters, channels, rows, columns)
             )
+    # Every matrix lies there transposed, as in files that were made from TensorFlow's.
     return {
-        name: values if values.dtype == np.int64 else values.astype("float32")
+        name: values if values.dtype == np.int64 else values.astype("float32", order="F")
         for name, values in tensors.items()
     }
 
@@ -130,10 +65,10 @@ def test_the_network_is_as_large_as_it_was_published(network):
 
 
 def test_a_weight_file_is_read_whatever_the_order_of_its_numbers(
-    two_trunks, network, torch, tmp_path
+    two_trunks, network, tmp_path, monkeypatch
 ):
     tensors = tensors_of(network)
-    write(tmp_path / "weights.pth", torch, tensors)
+    save_as_old_torch(tmp_path / "weights.pth", tensors, monkeypatch)
     for name, values in two_trunks.read_tensors(tmp_path / "weights.pth").items():
         np.testing.assert_array_equal(values, tensors[name], err_msg=name)
     loaded = two_trunks.load(tmp_path / "weights.pth")
@@ -153,13 +88,11 @@ def test_a_file_that_calls_something_is_refused(two_trunks, tmp_path):
     assert not (tmp_path / "called").exists()
 
 
-def test_both_trunks_learn_from_the_same_pictures(
-    two_trunks, network, torch, tmp_path, monkeypatch
-):
+def test_both_trunks_learn_from_the_same_pictures(two_trunks, network, tmp_path, monkeypatch):
     colours = {"red": (200, 30, 30), "blue": (30, 30, 200)}
     folder = tmp_path / "two_colours"
     write_pictures(folder, colours, 15, np.random.default_rng(0), noise=30, size=(84, 90))
-    write(tmp_path / "weights.pth", torch, tensors_of(network))
+    save_as_old_torch(tmp_path / "weights.pth", tensors_of(network), monkeypatch)
     monkeypatch.setattr(two_trunks, "RESULTS", tmp_path / "two_trunks.json")
     two_trunks.main(["--weights", str(tmp_path / "weights.pth"), "--transfer", f"colours={folder}"])
     record = json.loads(two_trunks.RESULTS.read_text())

@@ -65,6 +65,25 @@ class _Stored(NamedTuple):
     shape: tuple[int, ...]
     strides: tuple[int, ...]
 
+    def has_room(self) -> bool:
+        """Whether it lies within its storage.
+
+        PyTorch may keep the channels last: any order of the axes will do that stays within the
+        storage and takes no number twice.
+        """
+        steps = zip(self.shape, self.strides, strict=True)
+        end = self.offset + sum((side - 1) * step for side, step in steps) + 1
+        return (
+            min((self.offset, *self.shape, *self.strides)) >= 0
+            and max(end, self.offset + prod(self.shape)) <= self.storage.length
+        )
+
+    def taken_from(self, numbers: np.ndarray) -> np.ndarray:
+        """The tensor, copied from the numbers of its storage."""
+        steps = [numbers.itemsize * step for step in self.strides]
+        view = np.lib.stride_tricks.as_strided(numbers[self.offset :], self.shape, steps)
+        return np.array(view, order="C")
+
 
 def read(path: Path) -> WeightFile:
     """Reads the pickle's instructions and looks at every array that they name.
@@ -189,23 +208,14 @@ class _Archive:
     def _tensor(self, name: str, stored) -> Tensor:
         if not isinstance(stored, _Stored):
             raise WeightsError(f"{self.path}: {name} is no tensor, but {type(stored).__name__}.")
-        storage, offset, shape, strides = stored
+        storage, shape = stored.storage, stored.shape
         if storage.kind != "FloatStorage":
             raise WeightsError(
                 f"{self.path} keeps {name} as {storage.kind.removesuffix('Storage').lower()}, not "
                 "as float32: weights that were rounded are not the published ones."
             )
         member = self.members.get(f"{self.folder}data/{storage.key}")
-        # PyTorch may keep the channels last: any order of the axes will do that stays within the
-        # storage and takes no number twice.
-        end = offset + sum(
-            (side - 1) * step for side, step in zip(shape, strides, strict=True)
-        ) + 1  # fmt: skip
-        if (
-            member is None
-            or min((offset, *shape, *strides)) < 0
-            or max(end, offset + prod(shape)) > storage.length
-        ):
+        if member is None or not stored.has_room():
             raise damaged(self.path, "PyTorch", f"there is no room for {name} {shape} in it")
         if member.compress_type != zipfile.ZIP_STORED or member.file_size != 4 * storage.length:
             # PyTorch stores arrays as they are; a compressed one could swell without limit.
@@ -224,9 +234,7 @@ class _Archive:
                     contents = file.read()
             except (zipfile.BadZipFile, EOFError, OSError) as error:
                 raise damaged(path, "PyTorch", f"{name}: {error}") from error
-            numbers = np.frombuffer(contents, "<f4")[offset:]
-            steps = [4 * step for step in strides]
-            return np.ascontiguousarray(np.lib.stride_tricks.as_strided(numbers, shape, steps))
+            return stored.taken_from(np.frombuffer(contents, "<f4"))
 
         return Tensor(name, shape, read_numbers)
 
