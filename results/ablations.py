@@ -22,6 +22,7 @@ Writes ablations.json after each run, and goes on where it was stopped.
 """
 
 import argparse
+import functools
 import json
 import os
 from dataclasses import replace
@@ -118,6 +119,7 @@ class Experiment:
 
     def __init__(self, source: str):
         self.source = source
+        self.pictures = functools.cache(self.pictures)  # the same for all variants
         self.validation = cifar10.arrays(
             source, "train", VALIDATION_PER_CLASS, skip=(TRIAL + 1) * PER_CLASS
         )
