@@ -4,13 +4,11 @@ import argparse
 import importlib
 import json
 import re
-import sys
 from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT
 from PIL import Image
 from scipy import special, stats
 from tiny import write_pictures
@@ -21,7 +19,6 @@ from alexnet_lib.formats import quantization
 
 @pytest.fixture(scope="module")
 def flowers():
-    sys.path.insert(0, str(ROOT / "results"))
     return importlib.import_module("flowers")
 
 
@@ -606,7 +603,6 @@ def test_pocket_trains_goes_on_and_folds(pocket, scenes, tmp_path, monkeypatch, 
 
 @pytest.fixture(scope="module")
 def unsure():
-    sys.path.insert(0, str(ROOT / "results"))
     return importlib.import_module("unsure")
 
 

@@ -4,11 +4,9 @@ import importlib
 import json
 import os
 import pickle
-import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from published import save_as_old_torch
 from tiny import write_pictures
 
@@ -17,7 +15,6 @@ from alexnet_lib.formats import WeightsError
 
 @pytest.fixture(scope="module")
 def two_trunks():
-    sys.path.insert(0, str(ROOT / "results"))
     return importlib.import_module("two_trunks")
 
 

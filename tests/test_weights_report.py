@@ -2,13 +2,11 @@
 
 import importlib
 import json
-import sys
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from tiny import write_pictures
@@ -31,7 +29,6 @@ SIDE = 32
 
 @pytest.fixture(scope="module")
 def report():
-    sys.path.insert(0, str(ROOT / "results"))
     return importlib.import_module("weights_report")
 
 
